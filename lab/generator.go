@@ -12,7 +12,7 @@ const (
 )
 
 // DefaultGenerator is the generator of a run that names none.
-const DefaultGenerator = Vegeta
+const DefaultGenerator = EventLoop
 
 // Generators returns all generators, in the order of messages.
 func Generators() []Generator { return []Generator{EventLoop, Vegeta} }

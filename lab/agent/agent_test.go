@@ -141,7 +141,7 @@ func TestAgentEndsWithItsInputEvenDuringAnAttack(t *testing.T) {
 	c, hangUp, ended := startAgent(t)
 	go func() {
 		_, _ = c.Attack(context.Background(), lab.Attack{
-			Name: "endless", BaseURL: server.URL, Kind: lab.Peak, Connections: 1,
+			Name: "endless", BaseURL: server.URL, Generator: lab.EventLoop, Kind: lab.Peak, Connections: 1,
 			Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
 			Duration: time.Hour, Timeout: time.Second,
 		})
@@ -160,7 +160,7 @@ func TestAttackReadsTheMachineBeforeAndAfter(t *testing.T) {
 	defer server.Close()
 	c, _, _ := startAgent(t)
 	got, err := c.Attack(t.Context(), lab.Attack{
-		Name: "short", BaseURL: server.URL, Kind: lab.Steady, Connections: 2,
+		Name: "short", BaseURL: server.URL, Generator: lab.EventLoop, Kind: lab.Steady, Connections: 2,
 		Rate:     []lab.Stage{{FromRPS: 200, ToRPS: 200, Duration: time.Second}},
 		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
 		Duration: 200 * time.Millisecond, Timeout: time.Second,
@@ -182,7 +182,7 @@ func TestHitsAreReadAfterTheAttack(t *testing.T) {
 	defer server.Close()
 	c, _, _ := startAgent(t)
 	a := lab.Attack{
-		Name: "kept", BaseURL: server.URL, Kind: lab.Peak, Connections: 2, KeepHits: true,
+		Name: "kept", BaseURL: server.URL, Generator: lab.EventLoop, Kind: lab.Peak, Connections: 2, KeepHits: true,
 		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
 		Duration: 300 * time.Millisecond, Timeout: time.Second,
 	}
@@ -253,7 +253,7 @@ func TestSideRequestIsAnsweredDuringAnAttack(t *testing.T) {
 	defer server.Close()
 	c, _, _ := startAgent(t)
 	a := lab.Attack{
-		Name: "with a side request", BaseURL: server.URL, Kind: lab.Peak, Connections: 2,
+		Name: "with a side request", BaseURL: server.URL, Generator: lab.EventLoop, Kind: lab.Peak, Connections: 2,
 		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
 		Duration: 400 * time.Millisecond, Timeout: time.Second,
 		SideRequest: &lab.Request{Method: "GET", Path: "/identity"},

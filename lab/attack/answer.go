@@ -1,12 +1,10 @@
 package attack
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"syscall"
 )
@@ -14,94 +12,149 @@ import (
 // maxHead is the largest head of an answer that is read: status line and fields, in bytes.
 const maxHead = 64 << 10
 
-var errLargeHead = fmt.Errorf("the head of the answer is larger than %d KiB", maxHead>>10)
+var (
+	errLargeHead          = fmt.Errorf("the head of the answer is larger than %d KiB", maxHead>>10)
+	errExtraBytes         = errors.New("the server sent bytes after the end of its answer")
+	errClosedBeforeAnswer = errors.New("the server closed the connection before it answered")
+	errClosedDuringAnswer = errors.New("the server closed the connection before the end of its answer")
+)
 
-// readAnswer reads one answer, of which the buffer may hold the beginning, and compares it with the
-// target's. It parses simple answers here and leaves all others to net/http, from their first byte.
-func (c *conn) readAnswer(tg *target) error {
-	for {
-		received := c.buf[c.begin:c.end]
-		head, size, form := parseHead(received)
-		switch {
-		case form == complexHead || tg.method == http.MethodHead:
-			return c.readWithNetHTTP(tg)
-		case form == simpleHead:
-			c.begin += size
-			c.report.status, c.closeAfter = head.status, c.closeAfter || head.close
-			c.report.headerDiffers = !tg.expectsHead(received[:size])
-			return c.readBody(tg, head.length)
-		case len(received) > maxHead:
-			return errLargeHead
-		}
-		if err := c.fill(); err != nil {
-			return errorWithinAnswer(err)
-		}
-	}
+// answer is what one request brought.
+type answer struct {
+	status        int
+	bytesIn       int64 // size of the body
+	bodyDiffers   bool  // the body is not what the target expects
+	headerDiffers bool  // the header is not what the target expects
+	close         bool  // the server closes the connection after this answer
 }
 
-// readBody reads a body of length bytes and judges it by the target.
-func (c *conn) readBody(tg *target, length int64) error {
-	comparison := c.compareBody(tg)
-	for {
-		piece := c.buf[c.begin:c.end]
-		piece = piece[:min(int64(len(piece)), length)]
-		c.begin += len(piece)
-		length -= int64(len(piece))
-		c.report.bytesIn += int64(len(piece))
-		comparison.add(piece)
-		if length == 0 {
-			c.report.bodyDiffers = !comparison.matches()
-			return nil
-		}
-		if err := c.fill(); err != nil {
-			return errorWithinAnswer(err)
-		}
-	}
+// answerReader reads one answer after another, from bytes as they come, and compares each with what its
+// target expects. It parses simple answers here and leaves all others to net/http, from their first
+// byte. It keeps no bytes but an incomplete head and a body that is judged by its members.
+type answerReader struct {
+	answer
+	target *target
+	heads  []knownHead // one for each target, or one for all
+	index  int         // of the target
+
+	begun      bool   // bytes have come
+	head       []byte // an incomplete head
+	inBody     bool   // the head has been read
+	missing    int64  // bytes of the body that have not come
+	comparison bodyComparison
+	body       []byte         // of an answer that is judged by its members
+	parser     *netHTTPParser // nil unless net/http reads this answer
 }
 
-// readWithNetHTTP reads an answer with net/http's parser. The answer is chunked, delimited by the
-// end of the connection, preceded by informational answers, without a body, or malformed.
-func (c *conn) readWithNetHTTP(tg *target) error {
-	limit := &io.LimitedReader{R: connReader{c}, N: maxHead}
-	in := bufio.NewReader(limit)
-	resp, err := finalAnswer(in, tg.method)
+// knownHead is the last simple head that answered a target, with what it says. Most answers of a server
+// have the same head as the one before, and comparing bytes is cheaper than parsing them.
+type knownHead struct {
+	target        int
+	bytes         []byte
+	parsed        answerHead
+	headerDiffers bool
+}
+
+// begin prepares for the answer to targets[index].
+func (r *answerReader) begin(targets []target, index int) {
+	r.answer, r.target, r.index = answer{}, &targets[index], index
+	r.begun, r.head, r.inBody = false, r.head[:0], false
+	r.comparison = compareBody(r.target, &r.body)
+}
+
+// feed takes the next bytes of the connection. It reports whether the answer is complete.
+func (r *answerReader) feed(received []byte) (complete bool, err error) {
+	r.begun = true
 	switch {
-	case err != nil && limit.N <= 0:
-		return errLargeHead
-	case err != nil:
-		return errorWithinAnswer(err)
+	case r.parser != nil:
+		return r.parse(received)
+	case r.inBody:
+		return r.takeBody(received)
 	}
-	defer resp.Body.Close() // reads nothing more: the body was read, or cannot be
-	c.report.status, c.closeAfter = resp.StatusCode, c.closeAfter || resp.Close
-	c.report.headerDiffers = !tg.expectsHeader(resp.Header)
-	limit.N = math.MaxInt64
-	comparison := c.compareBody(tg)
-	n, err := io.Copy(&comparison, resp.Body)
-	c.report.bytesIn += n
-	if err != nil {
-		return errorWithinAnswer(err)
+	if len(r.head) > 0 {
+		r.head = append(r.head, received...)
+		received = r.head
 	}
-	c.report.bodyDiffers = !comparison.matches()
-	if in.Buffered() > 0 {
-		return errExtraBytes
+	size, form := r.readHead(received)
+	switch {
+	case form == complexHead || r.target.method == http.MethodHead:
+		r.parser = newNetHTTPParser(r)
+		return r.parse(received)
+	case form == simpleHead:
+		r.inBody = true
+		return r.takeBody(received[size:])
+	case len(received) > maxHead:
+		return false, errLargeHead
+	case len(r.head) == 0:
+		r.head = append(r.head, received...)
 	}
-	return nil
+	return false, nil
 }
 
-// finalAnswer reads the head of the final answer and skips informational ones (RFC 9110, section
-// 15.2).
-func finalAnswer(in *bufio.Reader, method string) (*http.Response, error) {
-	for {
-		resp, err := http.ReadResponse(in, &http.Request{Method: method})
-		if err != nil {
-			return nil, err
+// readHead reads the head at the beginning of received, if it is complete and simple, and returns its
+// size.
+func (r *answerReader) readHead(received []byte) (size int, form headForm) {
+	known := &r.heads[r.index%len(r.heads)]
+	if known.target != r.index || len(known.bytes) == 0 || !bytes.HasPrefix(received, known.bytes) {
+		var parsed answerHead
+		if parsed, size, form = parseHead(received); form != simpleHead {
+			return 0, form
 		}
-		if !isInformational(resp.StatusCode) {
-			return resp, nil
-		}
-		if err := resp.Body.Close(); err != nil {
-			return nil, err
-		}
+		known.target, known.parsed = r.index, parsed
+		known.bytes = append(known.bytes[:0], received[:size]...)
+		known.headerDiffers = !r.target.expectsHead(received[:size])
+	}
+	r.status, r.close, r.missing = known.parsed.status, known.parsed.close, known.parsed.length
+	r.headerDiffers = known.headerDiffers
+	return len(known.bytes), simpleHead
+}
+
+// takeBody judges the next bytes of a body of known length.
+func (r *answerReader) takeBody(received []byte) (complete bool, err error) {
+	piece := received[:min(int64(len(received)), r.missing)]
+	r.missing -= int64(len(piece))
+	r.bytesIn += int64(len(piece))
+	r.comparison.add(piece)
+	if r.missing > 0 {
+		return false, nil
+	}
+	r.bodyDiffers = !r.comparison.matches()
+	if len(piece) < len(received) {
+		return true, errExtraBytes
+	}
+	return true, nil
+}
+
+// parse hands the next bytes to net/http's parser.
+func (r *answerReader) parse(received []byte) (complete bool, err error) {
+	if complete, err = r.parser.feed(received); complete {
+		r.parser = nil
+	}
+	return complete, err
+}
+
+// end tells the reader that the connection has ended with err, which is io.EOF or an error of the
+// kernel's. The answer may be complete by that. Otherwise the error is that of the hit.
+func (r *answerReader) end(err error) (complete bool, _ error) {
+	if r.parser != nil {
+		parser := r.parser
+		r.parser = nil
+		return parser.end(err)
+	}
+	if r.begun {
+		return false, errorWithinAnswer(err)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		err = errClosedBeforeAnswer
+	}
+	return false, err
+}
+
+// abandon gives up an answer that is not complete.
+func (r *answerReader) abandon() {
+	if r.parser != nil {
+		r.parser.stop()
+		r.parser = nil
 	}
 }
 
@@ -110,18 +163,6 @@ func finalAnswer(in *bufio.Reader, method string) (*http.Response, error) {
 // and announces no other answer.
 func isInformational(status int) bool {
 	return status >= 100 && status < 200 && status != http.StatusSwitchingProtocols
-}
-
-// connReader lets net/http's parser read from a connection, buffered bytes first.
-type connReader struct{ *conn }
-
-func (r connReader) Read(p []byte) (int, error) {
-	if r.begin < r.end {
-		n := copy(p, r.buf[r.begin:r.end])
-		r.begin += n
-		return n, nil
-	}
-	return r.receive(p, r.read)
 }
 
 // errorWithinAnswer returns the error for a connection that ended in the middle of an answer.

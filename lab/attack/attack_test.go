@@ -2,12 +2,10 @@ package attack
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
-	"slices"
+	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,12 +21,27 @@ func startServer(t *testing.T, h http.HandlerFunc) string {
 	return server.URL
 }
 
+// withEachGenerator runs a test for each generator: they must behave alike.
+func withEachGenerator(t *testing.T, test func(t *testing.T, g lab.Generator)) {
+	for _, g := range []lab.Generator{lab.Vegeta, lab.EventLoop} {
+		t.Run(string(g), func(t *testing.T) { test(t, g) })
+	}
+}
+
+// attackBy is attackOn with a generator.
+func attackBy(g lab.Generator, url string, kind lab.PhaseKind) lab.Attack {
+	a := attackOn(url, kind)
+	a.Generator = g
+	return a
+}
+
 // attackOn returns a short attack on url that expects the answer of hello.
 func attackOn(url string, kind lab.PhaseKind) lab.Attack {
 	return lab.Attack{
-		Name:    "test",
-		BaseURL: url,
-		Kind:    kind,
+		Name:      "test",
+		BaseURL:   url,
+		Kind:      kind,
+		Generator: lab.Vegeta,
 		Targets: []lab.Target{{
 			Request: lab.Request{Method: "GET", Path: "/json"},
 			Status:  200,
@@ -49,12 +62,16 @@ func constantRate(rps float64) []lab.Stage {
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }
 
 func TestPeakCountsEveryHitTheServerAnswered(t *testing.T) {
+	withEachGenerator(t, testPeakCountsEveryHitTheServerAnswered)
+}
+
+func testPeakCountsEveryHitTheServerAnswered(t *testing.T, g lab.Generator) {
 	var served atomic.Int64
 	url := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		served.Add(1)
 		hello(w, r)
 	})
-	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil, nil)
+	got, err := Run(t.Context(), attackBy(g, url, lab.Peak), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +91,10 @@ func TestPeakCountsEveryHitTheServerAnswered(t *testing.T) {
 }
 
 func TestClosedLoopUsesItsConnectionsOnly(t *testing.T) {
+	withEachGenerator(t, testClosedLoopUsesItsConnectionsOnly)
+}
+
+func testClosedLoopUsesItsConnectionsOnly(t *testing.T, g lab.Generator) {
 	var open, maxOpen atomic.Int64
 	url := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		now := open.Add(1)
@@ -83,7 +104,7 @@ func TestClosedLoopUsesItsConnectionsOnly(t *testing.T) {
 		open.Add(-1)
 		hello(w, r)
 	})
-	if _, err := Run(t.Context(), attackOn(url, lab.Peak), nil, nil); err != nil {
+	if _, err := Run(t.Context(), attackBy(g, url, lab.Peak), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if maxOpen.Load() != 4 {
@@ -92,18 +113,29 @@ func TestClosedLoopUsesItsConnectionsOnly(t *testing.T) {
 }
 
 func TestSteadySendsWhatItsScheduleCallsFor(t *testing.T) {
+	withEachGenerator(t, testSteadySendsWhatItsScheduleCallsFor)
+}
+
+func testSteadySendsWhatItsScheduleCallsFor(t *testing.T, g lab.Generator) {
 	for _, arrivals := range []lab.Arrivals{lab.Poisson, lab.Constant} {
 		t.Run(string(arrivals), func(t *testing.T) {
-			a := attackOn(startServer(t, hello), lab.Steady)
+			a := attackBy(g, startServer(t, hello), lab.Steady)
 			// The last hits are due long before the end: a machine that stalls
 			// then must not count as a shortfall.
 			a.Rate = []lab.Stage{{FromRPS: 500, ToRPS: 500, Duration: 300 * time.Millisecond}, {Duration: time.Second}}
 			a.Arrivals, a.Duration = arrivals, 800*time.Millisecond
+			a.SleepWhenIdle = true // loops that poll would leave the test's server no CPU on a busy machine
 			got, err := Run(t.Context(), a, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := countHits(newSchedule(a), a.Duration)
+			if loops := runtime.GOMAXPROCS(0); g == lab.EventLoop {
+				want = 0
+				for i := range loops {
+					want += countHits(newPartialSchedule(a, i, loops), a.Duration)
+				}
+			}
 			if got.Intended != want || got.Sent != want || got.Succeeded != want {
 				t.Errorf("intended %d, sent %d, succeeded %d; the schedule has %d",
 					got.Intended, got.Sent, got.Succeeded, want)
@@ -122,8 +154,12 @@ func TestSteadySendsWhatItsScheduleCallsFor(t *testing.T) {
 // A stalled server must be charged for the hits that had to wait for it, even if they were sent
 // late because every connection was busy.
 func TestCorrectedLatencyShowsAStallThatRawHides(t *testing.T) {
+	withEachGenerator(t, testCorrectedLatencyShowsAStallThatRawHides)
+}
+
+func testCorrectedLatencyShowsAStallThatRawHides(t *testing.T, g lab.Generator) {
 	var n atomic.Int64
-	a := attackOn(startServer(t, func(w http.ResponseWriter, r *http.Request) {
+	a := attackBy(g, startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if n.Add(1) == 10 {
 			time.Sleep(500 * time.Millisecond)
 		}
@@ -144,8 +180,10 @@ func TestCorrectedLatencyShowsAStallThatRawHides(t *testing.T) {
 	}
 }
 
-func TestShortfallIsCounted(t *testing.T) {
-	a := attackOn(startServer(t, func(w http.ResponseWriter, r *http.Request) {
+func TestShortfallIsCounted(t *testing.T) { withEachGenerator(t, testShortfallIsCounted) }
+
+func testShortfallIsCounted(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(20 * time.Millisecond)
 		hello(w, r)
 	}), lab.Steady)
@@ -161,8 +199,12 @@ func TestShortfallIsCounted(t *testing.T) {
 
 // Hits that a busy server kept from being sent are not sent after the duration.
 func TestNothingIsSentAfterTheDuration(t *testing.T) {
+	withEachGenerator(t, testNothingIsSentAfterTheDuration)
+}
+
+func testNothingIsSentAfterTheDuration(t *testing.T, g lab.Generator) {
 	for _, kind := range []lab.PhaseKind{lab.Steady, lab.Peak} {
-		a := attackOn(startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		a := attackBy(g, startServer(t, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
 			hello(w, r)
 		}), kind)
@@ -178,7 +220,11 @@ func TestNothingIsSentAfterTheDuration(t *testing.T) {
 }
 
 func TestFirstByteComesBeforeTheLast(t *testing.T) {
-	got, err := Run(t.Context(), attackOn(startServer(t, func(w http.ResponseWriter, _ *http.Request) {
+	withEachGenerator(t, testFirstByteComesBeforeTheLast)
+}
+
+func testFirstByteComesBeforeTheLast(t *testing.T, g lab.Generator) {
+	got, err := Run(t.Context(), attackBy(g, startServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "5")
 		_, _ = w.Write([]byte("hel"))
 		_ = http.NewResponseController(w).Flush()
@@ -195,6 +241,10 @@ func TestFirstByteComesBeforeTheLast(t *testing.T) {
 }
 
 func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
+	withEachGenerator(t, testWrongAnswersAreFailuresWithAReason)
+}
+
+func testWrongAnswersAreFailuresWithAReason(t *testing.T, g lab.Generator) {
 	for _, c := range []struct {
 		name, reason string
 		handler      http.HandlerFunc
@@ -217,7 +267,7 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Run(t.Context(), attackOn(startServer(t, c.handler), lab.Peak), nil, nil)
+			got, err := Run(t.Context(), attackBy(g, startServer(t, c.handler), lab.Peak), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -233,8 +283,10 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 	}
 }
 
-func TestWarmUpReportsHowItEnded(t *testing.T) {
-	a := attackOn(startServer(t, hello), lab.WarmUp)
+func TestWarmUpReportsHowItEnded(t *testing.T) { withEachGenerator(t, testWarmUpReportsHowItEnded) }
+
+func testWarmUpReportsHowItEnded(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, hello), lab.WarmUp)
 	a.Duration = 50 * time.Millisecond // too short for four windows
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
@@ -247,7 +299,7 @@ func TestWarmUpReportsHowItEnded(t *testing.T) {
 
 func TestSteadinessDetector(t *testing.T) {
 	steadyAt := func(perWindow ...int) (window int) {
-		var s steadinessDetector
+		s := hitCounter{detector: newSteadinessDetector(1)}
 		for w, n := range perWindow {
 			for i := range n {
 				at := time.Duration(w)*windowLength + time.Duration(i)*windowLength/time.Duration(n)
@@ -294,8 +346,10 @@ func TestRunRefusesInvalidAttacks(t *testing.T) {
 	}
 }
 
-func TestRunEndsWithItsContext(t *testing.T) {
-	a := attackOn(startServer(t, hello), lab.Peak)
+func TestRunEndsWithItsContext(t *testing.T) { withEachGenerator(t, testRunEndsWithItsContext) }
+
+func testRunEndsWithItsContext(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, hello), lab.Peak)
 	a.Duration = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -304,8 +358,10 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestBucketsAddUp(t *testing.T) {
-	a := attackOn(startServer(t, hello), lab.Steady)
+func TestBucketsAddUp(t *testing.T) { withEachGenerator(t, testBucketsAddUp) }
+
+func testBucketsAddUp(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, hello), lab.Steady)
 	a.Rate, a.Duration = constantRate(200), 1500*time.Millisecond
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
@@ -327,78 +383,16 @@ func TestBucketsAddUp(t *testing.T) {
 
 // An invalid status must not count as a success.
 func TestAnAnswerOfStatusZeroIsAFailure(t *testing.T) {
+	withEachGenerator(t, testAnAnswerOfStatusZeroIsAFailure)
+}
+
+func testAnAnswerOfStatusZeroIsAFailure(t *testing.T, g lab.Generator) {
 	url, _ := scripted(t, "HTTP/1.1 000 none\r\nContent-Length: 5\r\n\r\nhello")
-	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil, nil)
+	got, err := Run(t.Context(), attackBy(g, url, lab.Peak), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.Succeeded > 0 || got.Failed == 0 || got.Errors["status 0 instead of 200"] == 0 {
 		t.Errorf("%d succeeded, %d failed: %v", got.Succeeded, got.Failed, got.Errors)
-	}
-}
-
-// The clients of a ladder arrive evenly over a third of its duration. Each then sends as soon as it
-// has its answer.
-func TestLadderClientsArriveOneAfterAnother(t *testing.T) {
-	const clients = 20
-	var mu sync.Mutex
-	seen := map[string]time.Time{} // the first request of each connection
-	early := 0                     // requests before the last client's first
-	url := startServer(t, func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		if len(seen) < clients {
-			early++
-		}
-		if _, again := seen[r.RemoteAddr]; !again {
-			seen[r.RemoteAddr] = time.Now()
-		}
-		mu.Unlock()
-		time.Sleep(10 * time.Millisecond)
-		hello(w, r)
-	})
-	a := attackOn(url, lab.Ladder)
-	a.Connections, a.Duration, a.SleepWhenIdle = clients, 900*time.Millisecond, true
-	got, err := Run(t.Context(), a, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	var first []time.Time
-	for _, at := range seen {
-		first = append(first, at)
-	}
-	slices.SortFunc(first, time.Time.Compare)
-	if len(first) != clients || got.Sent < 2*clients || got.Failed > 0 {
-		t.Fatalf("%d clients sent %d, of which %d failed", len(first), got.Sent, got.Failed)
-	}
-	// Each may be late on a busy machine, the first one too.
-	if took := first[clients-1].Sub(first[0]); took < 200*time.Millisecond {
-		t.Errorf("all clients arrived within %v, want a third of %v", took, a.Duration)
-	}
-	// Clients that have arrived do not wait for the others.
-	if early <= clients {
-		t.Errorf("%d requests before all %d clients had arrived", early, clients)
-	}
-	if got.ClientRampUp != 285*time.Millisecond {
-		t.Errorf("ClientRampUp is %v, want 285ms", got.ClientRampUp)
-	}
-	// By Little's law, throughput times latency is the number of clients, however slow the machine is.
-	if busy := got.LadderRPS * got.Raw.MeanMS / 1000; busy > 1.1*clients || busy < clients/2 {
-		t.Errorf("%.1f requests per second of %.2f ms each keep %.1f clients busy, want %d",
-			got.LadderRPS, got.Raw.MeanMS, busy, clients)
-	}
-}
-
-func TestALadderCanBeInterruptedWhileClientsArrive(t *testing.T) {
-	url := startServer(t, hello)
-	a := attackOn(url, lab.Ladder)
-	a.Connections, a.Duration = 3, time.Hour
-	for _, a.SleepWhenIdle = range []bool{true, false} {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		if _, err := Run(ctx, a, nil, nil); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("error %v", err)
-		}
-		cancel()
 	}
 }

@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serve.Command(context.Background(), []string{"null"}))
 		os.Exit(1)
 	}
+	if len(os.Args) == 3 && os.Args[1] == endlessAttack {
+		attackUntilEndOfInput(os.Args[2])
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
@@ -32,16 +36,18 @@ func BenchmarkAttack(b *testing.B) {
 	url := startNull(b)
 	// The generator has one CPU, as in a cell.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	for _, rate := range []float64{0, 20_000} {
-		a := attackOn(url, lab.Peak)
-		a.Targets[0] = serve.Target()
-		a.Connections, a.Duration = 64, 8*time.Second
-		if rate > 0 {
-			a.Kind, a.Rate = lab.Steady, constantRate(rate)
-		}
-		got, err := Run(b.Context(), a, nil, nil)
-		if err != nil || got.Failed > 0 {
-			b.Fatal(got.Errors, err)
+	for _, g := range []lab.Generator{lab.EventLoop, lab.Vegeta} {
+		for _, rate := range []float64{0, 20_000} {
+			a := attackBy(g, url, lab.Peak)
+			a.Targets[0] = serve.Target()
+			a.Connections, a.Duration = 64, 4*time.Second
+			if rate > 0 {
+				a.Kind, a.Rate = lab.Steady, constantRate(rate)
+			}
+			got, err := Run(b.Context(), a, nil, nil)
+			if err != nil || got.Failed > 0 {
+				b.Fatal(got.Errors, err)
+			}
 		}
 	}
 	b.ReportMetric(0, "ns/op")

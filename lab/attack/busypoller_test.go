@@ -40,8 +40,10 @@ func TestIdlePollingCountsCyclesWithoutIO(t *testing.T) {
 	}
 }
 
-func TestAttackReportsIdlePolling(t *testing.T) {
-	a := attackOn(startServer(t, hello), lab.Steady)
+func TestAttackReportsIdlePolling(t *testing.T) { withEachGenerator(t, testAttackReportsIdlePolling) }
+
+func testAttackReportsIdlePolling(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, hello), lab.Steady)
 	a.Rate = constantRate(50)
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
@@ -53,7 +55,11 @@ func TestAttackReportsIdlePolling(t *testing.T) {
 }
 
 func TestSleepingGeneratorReportsNoIdlePolling(t *testing.T) {
-	a := attackOn(startServer(t, hello), lab.Steady)
+	withEachGenerator(t, testSleepingGeneratorReportsNoIdlePolling)
+}
+
+func testSleepingGeneratorReportsNoIdlePolling(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, hello), lab.Steady)
 	// The last hits are due long before the end, when a machine may stall.
 	a.Rate, a.SleepWhenIdle = []lab.Stage{
 		{FromRPS: 50, ToRPS: 50, Duration: 200 * time.Millisecond},

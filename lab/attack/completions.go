@@ -3,6 +3,8 @@ package attack
 import (
 	"sort"
 	"time"
+
+	"runtimelab/lab"
 )
 
 const (
@@ -49,6 +51,12 @@ func newCompletions(firstArrival, allArrived, durationEnd, sendingEnd time.Durat
 	}
 }
 
+// newLadderCompletions returns an empty count for a ladder that begins at start.
+func newLadderCompletions(a lab.Attack, start time.Duration) *completions {
+	lastArrival := arrivalTime(a.Connections-1, a.Connections, a.Duration/arrivalDivisor)
+	return newCompletions(start, start+lastArrival, start+a.Duration, start+maxSendTime(a))
+}
+
 // add counts a request that was sent and ended at these times after the epoch.
 func (c *completions) add(sent, end time.Duration, succeeded bool) {
 	if sent < c.durationEnd && end >= c.durationEnd {
@@ -64,6 +72,16 @@ func (c *completions) add(sent, end time.Duration, succeeded bool) {
 	if i := int((end - c.firstArrival) / c.slotLength()); i >= 0 && i < len(c.slots) {
 		c.slots[i]++
 	}
+}
+
+// merge adds the requests that another count of the same ladder has.
+func (c *completions) merge(from *completions) {
+	for i, n := range from.slots {
+		c.slots[i] += n
+	}
+	c.underWay += from.underWay
+	c.underWayTime += from.underWayTime
+	c.lastAnswer = max(c.lastAnswer, from.lastAnswer)
 }
 
 // slotLength returns the time that one slot covers.

@@ -47,7 +47,7 @@ type conn struct {
 	lastUsed      time.Duration // when the last exchange ended
 
 	report       exchangeReport
-	answer       http.Response
+	response     http.Response
 	encoded      [reportSize]byte
 	unread       []byte        // the part of encoded that Vegeta has not read yet
 	lastReceived time.Duration // when bytes last came
@@ -56,14 +56,12 @@ type conn struct {
 	bytesIn, bytesOut, connectionsOpened int64
 	gotLastAnswer                        bool // this client of a ladder has had its last answer
 
-	buf        []byte
-	begin, end int    // buf[begin:end] has been received and not consumed
-	body       []byte // of the answer, if its members are compared
+	buf    []byte
+	reader answerReader
 
 	// The arguments and results of the two functions below, which the poller calls. They are fields
 	// because a closure per hit would be allocated.
 	toWrite       []byte
-	readInto      []byte
 	n             int
 	err           error
 	writeThenRead func(fd uintptr) bool
@@ -72,8 +70,9 @@ type conn struct {
 
 func newConn(t *transport) *conn {
 	c := &conn{transport: t, buf: make([]byte, bufferSize)}
+	c.reader.heads = make([]knownHead, 1)
 	c.exchangeStart.Store(noExchange)
-	c.answer = http.Response{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: c}
+	c.response = http.Response{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: c}
 	c.read = c.tryRead
 	c.writeThenRead = func(fd uintptr) bool {
 		if len(c.toWrite) > 0 {
@@ -97,7 +96,6 @@ func (c *conn) dial(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tcp, c.raw = nc, raw
-	c.begin, c.end = 0, 0
 	c.connectionsOpened++
 	c.lastUsed = c.transport.now()
 	return nil
@@ -113,8 +111,9 @@ func (c *conn) disconnect() {
 	c.tcp, c.raw = nil, nil
 }
 
-// exchange sends a request and reads its whole answer. The report of both is in c.report.
-func (c *conn) exchange(tg *target) error {
+// exchange sends the request of targets[index] and reads its whole answer. The report of both is in
+// c.report.
+func (c *conn) exchange(index int) error {
 	c.closeAfter = !c.transport.keepAlive
 	if c.tcp != nil && c.report.sent-c.lastUsed > idleCheckAfter && c.isClosedByServer() {
 		c.disconnect() // no request was sent on it: dialling again is not a retry
@@ -126,39 +125,35 @@ func (c *conn) exchange(tg *target) error {
 		}
 	}
 	c.exchangeStart.Store(int64(c.report.sent))
-	err := c.sendAndReceive(tg)
+	c.reader.begin(c.transport.targets, index)
+	err := c.sendAndReceive(&c.transport.targets[index])
+	c.reader.abandon()
 	if c.exchangeStart.Swap(noExchange) == exchangeExpired {
 		c.closeAfter = true // its deadline has passed: it is of no further use
 		if err != nil {
 			err = errTimeout
 		}
 	}
-	if err == nil && c.begin != c.end {
-		err = errExtraBytes
-	}
+	c.closeAfter = c.closeAfter || c.reader.close
+	c.report.answer = c.reader.answer
 	c.report.endAt = c.lastReceived
 	c.bytesIn += c.report.bytesIn
 	c.unread = c.report.encode(c.encoded[:])
 	return err
 }
 
-var (
-	errTimeout            = errors.New("no complete answer within the timeout")
-	errExtraBytes         = errors.New("the server sent bytes after the end of its answer")
-	errClosedBeforeAnswer = errors.New("the server closed the connection before it answered")
-	errClosedDuringAnswer = errors.New("the server closed the connection before the end of its answer")
-)
+var errTimeout = errors.New("no complete answer within the timeout")
 
 func (c *conn) sendAndReceive(tg *target) error {
 	if len(tg.wire) > maxInlineWrite {
 		return c.sendWhileReceiving(tg)
 	}
 	c.toWrite = tg.wire
-	if err := c.fillWith(c.writeThenRead); err != nil {
-		return errorBeforeAnswer(err)
+	err := c.readAnswer(c.writeThenRead)
+	if c.reader.begun {
+		c.bytesOut += int64(tg.bodySize)
 	}
-	c.bytesOut += int64(tg.bodySize)
-	return c.readAnswer(tg)
+	return err
 }
 
 // sendWhileReceiving writes the request while it reads the answer. A server may answer before it
@@ -169,12 +164,7 @@ func (c *conn) sendWhileReceiving(tg *target) error {
 	writing.Go(func() {
 		written, _ = c.tcp.Write(tg.wire) // an error here appears when reading, too
 	})
-	err := c.fill()
-	if err == nil {
-		err = c.readAnswer(tg)
-	} else {
-		err = errorBeforeAnswer(err)
-	}
+	err := c.readAnswer(c.read)
 	_ = c.tcp.SetWriteDeadline(time.Unix(1, 0)) // ends a write that the server does not read
 	writing.Wait()
 	_ = c.tcp.SetWriteDeadline(time.Time{})
@@ -183,13 +173,21 @@ func (c *conn) sendWhileReceiving(tg *target) error {
 	return err
 }
 
-// errorBeforeAnswer returns the error for a connection that ended before the first byte of an
-// answer.
-func errorBeforeAnswer(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return errClosedBeforeAnswer
+// readAnswer reads until the answer is complete. The poller calls step until the first bytes come.
+func (c *conn) readAnswer(step func(fd uintptr) bool) error {
+	for {
+		n, err := c.receive(step)
+		step = c.read
+		var complete bool
+		if err != nil {
+			complete, err = c.reader.end(err)
+		} else {
+			complete, err = c.reader.feed(c.buf[:n])
+		}
+		if complete || err != nil {
+			return err
+		}
 	}
-	return err
 }
 
 // tryWrite writes the request and makes the poller wait for the answer. If the socket takes only a
@@ -214,7 +212,7 @@ var errShortWrite = errors.New("the socket took only a part of the request")
 
 // tryRead reads what has come, or makes the poller wait for it.
 func (c *conn) tryRead(fd uintptr) bool {
-	n, err := nonblock.Read(fd, c.readInto)
+	n, err := nonblock.Read(fd, c.buf)
 	if errors.Is(err, syscall.EAGAIN) {
 		return false
 	}
@@ -225,31 +223,10 @@ func (c *conn) tryRead(fd uintptr) bool {
 	return true
 }
 
-// fill reads more bytes into the buffer, after making room in it.
-func (c *conn) fill() error { return c.fillWith(c.read) }
-
-// fillWith is fill with another step, which the poller calls until it returns true.
-func (c *conn) fillWith(step func(fd uintptr) bool) error {
-	if c.begin == c.end {
-		c.begin, c.end = 0, 0
-	}
-	if c.end == len(c.buf) {
-		if c.begin == 0 {
-			c.buf = append(c.buf, make([]byte, len(c.buf))...)
-		} else {
-			c.end = copy(c.buf, c.buf[c.begin:c.end])
-			c.begin = 0
-		}
-	}
-	n, err := c.receive(c.buf[c.end:], step)
-	c.end += n
-	return err
-}
-
-// receive reads into p by step, which the poller calls until it returns true. It returns the number
-// of bytes.
-func (c *conn) receive(p []byte, step func(fd uintptr) bool) (int, error) {
-	c.readInto, c.n, c.err = p, 0, nil
+// receive reads into the buffer by step, which the poller calls until it returns true. It returns the
+// number of bytes.
+func (c *conn) receive(step func(fd uintptr) bool) (int, error) {
+	c.n, c.err = 0, nil
 	err := c.raw.Read(step)
 	if errors.Is(c.err, errShortWrite) {
 		if _, err := c.tcp.Write(c.toWrite); err != nil {

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	vegeta "github.com/tsenart/vegeta/v12/lib"
-
 	"runtimelab/lab"
 )
 
@@ -22,28 +20,23 @@ func TestLatenciesCountSuccessesOnly(t *testing.T) {
 		a.Rate, a.Duration = constantRate(1000), time.Minute
 		rec := newRecorder(a, time.Now(), nil)
 		due := func(seq uint64) time.Duration { return time.Duration(seq/4) * 4 * time.Millisecond }
-		if kind.IsOpenLoop() {
-			rec.useSchedule(due, 2*hits)
-		}
 		for seq := uint64(0); seq < 2*hits; seq++ {
 			sent := due(seq)
 			switch {
 			case seq%2 == 0:
-				rec.add(answered(seq, exchangeReport{
-					status: 200, sent: sent, firstByteAt: sent + slow/2, endAt: sent + slow,
-				}))
-			case seq%8 == 1:
-				rec.add(&vegeta.Result{
-					Seq: seq, URL: targetURL(0), Timestamp: rec.epoch.Add(sent), Latency: hung,
-					Error: "timeout",
+				rec.add(&exchange{
+					seq: seq, answered: true, intended: sent, sent: sent, firstByte: sent + slow/2, end: sent + slow,
 				})
+			case seq%8 == 1:
+				rec.add(&exchange{seq: seq, intended: sent, sent: sent, end: sent + hung, failure: "timeout"})
 			default:
-				rec.add(answered(seq, exchangeReport{
-					status: 503, sent: sent, firstByteAt: sent + fast, endAt: sent + fast,
-				}))
+				rec.add(&exchange{
+					seq: seq, answered: true, intended: sent, sent: sent, firstByte: sent + fast, end: sent + fast,
+					failure: "status 503 instead of 200",
+				})
 			}
 		}
-		got, err := rec.finish()
+		got, err := finish([]*recorder{rec})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"runtimelab/lab"
 )
@@ -15,50 +16,71 @@ import (
 // it.
 const hitsPerChunk = 1024
 
-// hitWriter writes hits in chunks, so that memory does not grow with the attack.
-type hitWriter struct {
+// hitStream is where the recorders of an attack write their hits.
+type hitStream struct {
+	mu       sync.Mutex // taken for each chunk, not for each hit
 	buffered *bufio.Writer
 	out      *gob.Encoder
-	hits     []lab.Hit
 	count    int64
 	err      error
 }
 
-func newHitWriter(out io.Writer) *hitWriter {
-	b := bufio.NewWriterSize(out, 64<<10)
-	return &hitWriter{buffered: b, out: gob.NewEncoder(b), hits: make([]lab.Hit, 0, hitsPerChunk)}
-}
-
-func (w *hitWriter) add(h lab.Hit) {
-	w.count++
-	if w.hits = append(w.hits, h); len(w.hits) == hitsPerChunk {
-		w.write()
+func (s *hitStream) write(hits []lab.Hit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count += int64(len(hits))
+	if s.err == nil {
+		s.err = s.out.Encode(hits)
 	}
 }
 
-func (w *hitWriter) write() {
-	if w.err == nil {
-		w.err = w.out.Encode(w.hits)
+// hitWriter writes hits in chunks, so that memory does not grow with the attack. Each recorder has its
+// own.
+type hitWriter struct {
+	stream *hitStream
+	hits   []lab.Hit
+}
+
+func newHitWriter(out io.Writer) *hitWriter {
+	b := bufio.NewWriterSize(out, 64<<10)
+	return newHitWriterTo(&hitStream{buffered: b, out: gob.NewEncoder(b)})
+}
+
+// newHitWriterTo returns a writer to a stream that other writers use, too.
+func newHitWriterTo(s *hitStream) *hitWriter {
+	return &hitWriter{stream: s, hits: make([]lab.Hit, 0, hitsPerChunk)}
+}
+
+func (w *hitWriter) add(h lab.Hit) {
+	if w.hits = append(w.hits, h); len(w.hits) == hitsPerChunk {
+		w.flush()
+	}
+}
+
+// flush writes the hits that are not written yet.
+func (w *hitWriter) flush() {
+	if len(w.hits) > 0 {
+		w.stream.write(w.hits)
 	}
 	w.hits = w.hits[:0]
 }
 
-// finish writes the remaining hits and returns the number of all hits.
+// finish writes the remaining hits and returns the number of all hits of the stream. The stream's other
+// writers must have been flushed.
 func (w *hitWriter) finish() (int64, error) {
-	if len(w.hits) > 0 {
-		w.write()
+	w.flush()
+	s := w.stream
+	if s.err == nil {
+		s.err = s.buffered.Flush()
 	}
-	if w.err == nil {
-		w.err = w.buffered.Flush()
+	if s.err != nil {
+		return 0, fmt.Errorf("writing the hits of an attack: %w", s.err)
 	}
-	if w.err != nil {
-		return 0, fmt.Errorf("writing the hits of an attack: %w", w.err)
-	}
-	return w.count, nil
+	return s.count, nil
 }
 
 // ReadHits calls each with the hits that Run kept, chunk by chunk, in the order in which they
-// ended. It does not reuse a chunk, so each may keep it.
+// ended. The chunks of several event loops alternate. It does not reuse a chunk, so each may keep it.
 func ReadHits(r io.Reader, each func([]lab.Hit) error) error {
 	in := gob.NewDecoder(bufio.NewReader(r))
 	for {

@@ -71,6 +71,31 @@ func (p *openPacer) takeDue(seq uint64) time.Duration {
 // does not call it.
 func (p *openPacer) Rate(time.Duration) float64 { return 0 }
 
+// schedulePacer is a vegeta.Pacer that follows a schedule and does not wait. A hit that is late has a
+// negative wait, so that elapsed + wait is always the time at which the hit was due.
+type schedulePacer struct {
+	schedule *schedule
+	duration time.Duration
+	nextDue  time.Duration // when the next hit is due, after the attack's start
+}
+
+func newSchedulePacer(s *schedule, d time.Duration) *schedulePacer {
+	return &schedulePacer{schedule: s, duration: d, nextDue: s.next()}
+}
+
+// Pace returns how long to wait for the next hit of the schedule. Call it once for each hit.
+func (p *schedulePacer) Pace(elapsed time.Duration, _ uint64) (wait time.Duration, stop bool) {
+	if p.nextDue >= p.duration {
+		return 0, true
+	}
+	wait = p.nextDue - elapsed
+	p.nextDue = p.schedule.next()
+	return wait, false
+}
+
+// Rate satisfies vegeta.Pacer; see openPacer.Rate.
+func (p *schedulePacer) Rate(time.Duration) float64 { return 0 }
+
 // closedPacer never waits: the number of workers limits the load.
 type closedPacer struct{}
 
@@ -146,6 +171,7 @@ func (p *ladderPacer) Rate(time.Duration) float64 { return math.Inf(1) }
 
 var (
 	_ vegeta.Pacer = (*openPacer)(nil)
+	_ vegeta.Pacer = (*schedulePacer)(nil)
 	_ vegeta.Pacer = (*ladderPacer)(nil)
 	_ vegeta.Pacer = closedPacer{}
 )

@@ -3,11 +3,11 @@ package attack
 import (
 	"fmt"
 	"io"
-	"strings"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"runtimelab/lab"
 )
@@ -32,37 +32,66 @@ func recordDuration(h *hdrhistogram.Histogram, d time.Duration) {
 	}
 }
 
-// recorder turns Vegeta's results into an AttackResult as they come. Its memory grows with the
-// seconds of the attack, not with the hits. Times count from the transport's epoch.
+// histograms are those of an attack, or of a part of it.
+type histograms struct {
+	raw, firstByte *hdrhistogram.Histogram // of successes
+	failures       *hdrhistogram.Histogram // of hits that failed
+	// Of an open loop only: corrected latencies of successes, and the send lags of all hits.
+	corrected, sendLags *hdrhistogram.Histogram
+}
+
+func newHistograms(openLoop bool) histograms {
+	h := histograms{raw: newHistogram(), firstByte: newHistogram(), failures: newHistogram()}
+	if openLoop {
+		h.corrected, h.sendLags = newHistogram(), newHistogram()
+	}
+	return h
+}
+
+// merge adds the samples of other histograms.
+func (h *histograms) merge(from *histograms) {
+	h.raw.Merge(from.raw)
+	h.firstByte.Merge(from.firstByte)
+	h.failures.Merge(from.failures)
+	if h.corrected != nil {
+		h.corrected.Merge(from.corrected)
+		h.sendLags.Merge(from.sendLags)
+	}
+}
+
+// recorder turns exchanges into an AttackResult as they come. Its memory grows with the seconds of the
+// attack, not with the hits. Times count from the epoch. It has no locks: an attack of several loops
+// has a recorder for each, which are merged in the end.
 type recorder struct {
 	targets     []lab.Target
 	epoch       time.Time
-	due         func(seq uint64) time.Duration // when a hit was due; nil in a closed loop
 	result      lab.AttackResult
 	warmUpEnd   string
 	hitWriter   *hitWriter   // nil unless hits are kept
 	completions *completions // nil unless the attack is a ladder
 
+	openLoop bool
 	deadline time.Duration // 0 if there is none
 	duration time.Duration // for which the attack may send
 
-	began, ended                        time.Duration
-	raw, corrected, sendLags, firstByte *hdrhistogram.Histogram // of successes; send lags of all hits
-	secondHistogram                     *hdrhistogram.Histogram // of successes in the newest bucket
-	failures                            *hdrhistogram.Histogram // of hits that failed
+	// seconds begin at origin. It is the first send if it is not known before.
+	origin       time.Duration
+	originKnown  bool
+	began, ended time.Duration
+	histograms
+	second secondLatencies
 }
 
 func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 	r := &recorder{
-		targets:         a.Targets,
-		epoch:           epoch,
-		result:          lab.AttackResult{Errors: make(map[string]int)},
-		raw:             newHistogram(),
-		firstByte:       newHistogram(),
-		secondHistogram: newHistogram(),
-		failures:        newHistogram(),
-		deadline:        a.Deadline,
-		duration:        maxSendTime(a),
+		targets:    a.Targets,
+		epoch:      epoch,
+		result:     lab.AttackResult{Errors: make(map[string]int)},
+		openLoop:   a.Kind.IsOpenLoop(),
+		deadline:   a.Deadline,
+		duration:   maxSendTime(a),
+		histograms: newHistograms(a.Kind.IsOpenLoop()),
+		second:     secondLatencies{newest: newHistogram(), timeline: newTimeline(1)},
 	}
 	if a.KeepHits {
 		r.hitWriter = newHitWriter(hits)
@@ -70,12 +99,23 @@ func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 	return r
 }
 
-// useSchedule makes the recorder correct latencies by a schedule of intended hits. due returns when
-// a hit was due.
-func (r *recorder) useSchedule(due func(seq uint64) time.Duration, intended int64) {
-	r.due, r.result.Intended = due, intended
-	r.corrected, r.sendLags = newHistogram(), newHistogram()
+// newRecorders returns a recorder for each of n loops.
+func newRecorders(a lab.Attack, epoch time.Time, hits io.Writer, n int) []*recorder {
+	all := make([]*recorder, n)
+	line := newTimeline(n)
+	for i := range all {
+		r := newRecorder(a, epoch, hits)
+		r.second.timeline = line
+		if r.hitWriter != nil && i > 0 {
+			r.hitWriter = newHitWriterTo(all[0].hitWriter.stream)
+		}
+		all[i] = r
+	}
+	return all
 }
+
+// beginSecondsAt sets the origin of the seconds, which several recorders have in common.
+func (r *recorder) beginSecondsAt(origin time.Duration) { r.origin, r.originKnown = origin, true }
 
 // countLadder makes the recorder count successes in c, for the throughput of a ladder.
 func (r *recorder) countLadder(c *completions) {
@@ -83,39 +123,31 @@ func (r *recorder) countLadder(c *completions) {
 	r.result.ClientRampUp = c.allArrived - c.firstArrival
 }
 
-// add records one hit and returns when it ended, after the start of the first one.
-func (r *recorder) add(hit *vegeta.Result) time.Duration {
-	rep, answered := decodeReport(hit.Body)
-	if !answered {
-		sent := hit.Timestamp.Sub(r.epoch)
-		rep = exchangeReport{target: targetIndex(hit.URL), sent: sent, endAt: sent + hit.Latency}
+// add records one hit and returns when it ended, after the origin.
+func (r *recorder) add(x *exchange) time.Duration {
+	if r.result.Sent == 0 || x.sent < r.began {
+		r.began = x.sent
+		if !r.originKnown {
+			r.origin = x.sent
+		}
 	}
-	if r.result.Sent == 0 || rep.sent < r.began {
-		r.began = rep.sent
-	}
-	r.ended = max(r.ended, r.countsUntil(rep.endAt, answered))
+	r.ended = max(r.ended, r.countsUntil(x))
 	r.result.Sent++
 
-	latency := rep.endAt - rep.sent
-	charged := latency // in an open loop, from the intended send time
-	if r.due != nil {
-		due := r.due(hit.Seq)
-		charged = rep.endAt - due
-		recordDuration(r.sendLags, rep.sent-due)
+	charged := x.end - x.intended // in an open loop, from the intended send time
+	if r.openLoop {
+		recordDuration(r.sendLags, x.sent-x.intended)
 	}
-	bucket := r.bucketFor(rep.endAt)
-	r.bucketAt(rep.sent).Sent++
-	failure := stripURL(hit.Error)
-	if answered {
-		failure = r.failureReason(rep)
-	}
+	bucket := r.bucketFor(x.end)
+	r.bucketAt(x.sent).Sent++
+	succeeded := x.failure == ""
 	if r.completions != nil {
-		r.completions.add(rep.sent, rep.endAt, failure == "")
+		r.completions.add(x.sent, x.end, succeeded)
 	}
-	if !r.targets[rep.target].Request.Background {
-		r.recordLatencies(rep, latency, charged, failure == "")
+	if !r.targets[x.target].Request.Background {
+		r.recordLatencies(x, charged, succeeded)
 	}
-	if failure == "" {
+	if succeeded {
 		r.result.Succeeded++
 		bucket.Succeeded++
 		if charged <= r.deadline {
@@ -124,74 +156,49 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	} else {
 		r.result.Failed++
 		bucket.Failed++
-		r.countError(failure)
+		r.countErrors(x.failure, 1)
 	}
 	if r.hitWriter != nil {
 		r.hitWriter.add(lab.Hit{
-			Seq: hit.Seq, SentAt: r.epoch.Add(rep.sent), Latency: latency, FirstByte: max(rep.firstByteAt-rep.sent, 0),
-			TargetIndex: rep.target, Status: rep.status, BytesIn: rep.bytesIn, Error: failure,
+			Seq: x.seq, SentAt: r.epoch.Add(x.sent), Latency: x.end - x.sent,
+			FirstByte: max(x.firstByte-x.sent, 0), TargetIndex: x.target, Status: x.status,
+			BytesIn: x.bytesIn, Error: x.failure,
 		})
 	}
-	return rep.endAt - r.began
+	return x.end - r.origin
 }
 
 // countsUntil returns until when a hit extends the attack. A hit without an answer extends it only
 // while hits may be sent: afterwards the generator waits in vain, up to the timeout, and nothing
 // could have been served.
-func (r *recorder) countsUntil(end time.Duration, answered bool) time.Duration {
-	if answered {
-		return end
+func (r *recorder) countsUntil(x *exchange) time.Duration {
+	if x.answered {
+		return x.end
 	}
-	return min(end, r.began+r.duration)
+	return min(x.end, r.origin+r.duration)
 }
 
 // recordLatencies records how long a hit took. Failures have their own histogram: an immediate
 // error would make the server look fast, and a timeout would make it look slow.
-func (r *recorder) recordLatencies(rep exchangeReport, latency, charged time.Duration, succeeded bool) {
+func (r *recorder) recordLatencies(x *exchange, charged time.Duration, succeeded bool) {
 	if !succeeded {
 		recordDuration(r.failures, charged)
 		return
 	}
-	recordDuration(r.raw, latency)
-	recordDuration(r.firstByte, rep.firstByteAt-rep.sent)
-	if r.due != nil {
+	recordDuration(r.raw, x.end-x.sent)
+	recordDuration(r.firstByte, x.firstByte-x.sent)
+	if r.openLoop {
 		recordDuration(r.corrected, charged)
 	}
-	recordDuration(r.secondHistogram, charged)
+	recordDuration(r.second.newest, charged)
 }
 
-// failureReason returns why an answered hit is a failure, or "" if it is a success. An answer that
-// differs from its target's is an error of the server.
-func (r *recorder) failureReason(rep exchangeReport) string {
-	tg := &r.targets[rep.target]
-	switch request := &tg.Request; {
-	case rep.status != tg.Status:
-		return fmt.Sprintf("status %d instead of %d", rep.status, tg.Status)
-	case rep.headerDiffers:
-		return fmt.Sprintf("%s %s: the header is not what the script expects", request.Method, request.Path)
-	case rep.bodyDiffers && request.Answer != nil:
-		return fmt.Sprintf("%s %s: the body is not what the script expects", request.Method, request.Path)
-	case rep.bodyDiffers:
-		return fmt.Sprintf("%s %s: body differs from the contract's", request.Method, request.Path)
-	}
-	return ""
-}
-
-// stripURL removes the prefix of http.Client from an error's message. It names the target as only
-// the transport knows it.
-func stripURL(message string) string {
-	if _, after, ok := strings.Cut(message, `": `); ok {
-		return after
-	}
-	return message
-}
-
-// countError counts a failure by its reason.
-func (r *recorder) countError(reason string) {
+// countErrors counts n failures of one reason.
+func (r *recorder) countErrors(reason string, n int) {
 	if _, seen := r.result.Errors[reason]; !seen && len(r.result.Errors) >= maxErrorReasons {
 		reason = "other"
 	}
-	r.result.Errors[reason]++
+	r.result.Errors[reason] += n
 }
 
 // setTransportCounts stores what the transport counted.
@@ -203,7 +210,7 @@ func (r *recorder) setTransportCounts(bytesIn, bytesOut, dialled int64) {
 // ends, except for microseconds: the latencies of a bucket are complete when the next one opens,
 // and a late result counts in the newest bucket.
 func (r *recorder) bucketFor(t time.Duration) *lab.Bucket {
-	second := max(int((t-r.began)/time.Second), len(r.result.Buckets)-1, 0)
+	second := max(int((t-r.origin)/time.Second), len(r.result.Buckets)-1, 0)
 	for len(r.result.Buckets) <= second {
 		r.closeBucket()
 		r.result.Buckets = append(r.result.Buckets, lab.Bucket{Second: len(r.result.Buckets)})
@@ -213,28 +220,75 @@ func (r *recorder) bucketFor(t time.Duration) *lab.Bucket {
 
 // bucketAt returns the existing bucket of t, which must not be after the newest one.
 func (r *recorder) bucketAt(t time.Duration) *lab.Bucket {
-	second := int((t - r.began) / time.Second)
+	second := int((t - r.origin) / time.Second)
 	return &r.result.Buckets[min(max(second, 0), len(r.result.Buckets)-1)]
 }
 
-// closeBucket computes the percentiles of the newest bucket.
+// closeBucket hands the latencies of the newest bucket to the timeline.
 func (r *recorder) closeBucket() {
-	if len(r.result.Buckets) == 0 {
-		return
+	if n := len(r.result.Buckets); n > 0 {
+		r.second.close(n - 1)
 	}
-	last := &r.result.Buckets[len(r.result.Buckets)-1]
-	last.P50MS, last.P99MS = quantile(r.secondHistogram, 50), quantile(r.secondHistogram, 99)
-	r.secondHistogram.Reset()
 }
 
-// finish completes the result and returns it. add must not be called afterwards.
+// merge adds what another recorder of the same attack recorded.
+func (r *recorder) merge(from *recorder) {
+	out, other := &r.result, &from.result
+	if other.Sent > 0 {
+		if out.Sent == 0 {
+			r.began = from.began
+		}
+		r.began, r.ended = min(r.began, from.began), max(r.ended, from.ended)
+	}
+	out.Intended += other.Intended
+	out.Sent += other.Sent
+	out.Succeeded += other.Succeeded
+	out.Failed += other.Failed
+	out.WithinDeadline += other.WithinDeadline
+	out.BytesIn += other.BytesIn
+	out.BytesOut += other.BytesOut
+	out.ConnectionsOpened += other.ConnectionsOpened
+	out.IdlePolling += other.IdlePolling
+	for _, reason := range slices.Sorted(maps.Keys(other.Errors)) {
+		r.countErrors(reason, other.Errors[reason])
+	}
+	for i, b := range other.Buckets {
+		if i == len(out.Buckets) {
+			out.Buckets = append(out.Buckets, lab.Bucket{Second: i})
+		}
+		out.Buckets[i].Sent += b.Sent
+		out.Buckets[i].Succeeded += b.Succeeded
+		out.Buckets[i].Failed += b.Failed
+	}
+	r.histograms.merge(&from.histograms)
+	if r.completions != nil {
+		r.completions.merge(from.completions)
+	}
+	if from.hitWriter != nil {
+		from.hitWriter.flush()
+	}
+}
+
+// finish completes the result of an attack from its recorders and returns it. They must not be used
+// afterwards.
+func finish(all []*recorder) (lab.AttackResult, error) {
+	for _, r := range all {
+		r.closeBucket()
+	}
+	for _, r := range all[1:] {
+		all[0].merge(r)
+	}
+	return all[0].finish()
+}
+
+// finish completes the result, after the newest bucket was closed.
 func (r *recorder) finish() (lab.AttackResult, error) {
-	r.closeBucket()
 	out := &r.result
+	r.second.timeline.fill(out.Buckets)
 	out.StartedAt = r.epoch.Add(r.began).UTC()
 	out.Elapsed = r.ended - r.began
 	out.WarmUpEnd = r.warmUpEnd
-	if r.due == nil {
+	if !r.openLoop {
 		out.Intended = out.Sent
 	}
 	if r.completions != nil {

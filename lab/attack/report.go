@@ -9,12 +9,9 @@ import (
 // body of the answer, so that it reaches the recorder together with its hit. The transport has
 // already judged the answer's own body and header.
 type exchangeReport struct {
+	answer
 	target                   int
-	status                   int
 	sent, firstByteAt, endAt time.Duration // after the transport's epoch
-	bytesIn                  int64         // size of the body
-	bodyDiffers              bool          // the body is not what the target expects
-	headerDiffers            bool          // the header is not what the target expects
 }
 
 // reportSize is the size of an encoded report in bytes: seven numbers of 8 bytes.
@@ -51,8 +48,11 @@ func decodeReport(p []byte) (r exchangeReport, ok bool) {
 	}
 	at := func(i int) int64 { return int64(binary.LittleEndian.Uint64(p[8*i:])) }
 	return exchangeReport{
-		target: int(at(0)), status: int(at(1)),
-		sent: time.Duration(at(2)), firstByteAt: time.Duration(at(3)), endAt: time.Duration(at(4)),
-		bytesIn: at(5), bodyDiffers: at(6)&bodyBit != 0, headerDiffers: at(6)&headerBit != 0,
+		answer: answer{
+			status: int(at(1)), bytesIn: at(5),
+			bodyDiffers: at(6)&bodyBit != 0, headerDiffers: at(6)&headerBit != 0,
+		},
+		target: int(at(0)),
+		sent:   time.Duration(at(2)), firstByteAt: time.Duration(at(3)), endAt: time.Duration(at(4)),
 	}, true
 }

@@ -33,29 +33,35 @@ type rateSegment struct {
 
 // newSchedule returns the schedule of an attack, from its first hit. After the last stage the rate
 // stays as it is.
-func newSchedule(a lab.Attack) *schedule {
+func newSchedule(a lab.Attack) *schedule { return newPartialSchedule(a, 0, 1) }
+
+// newPartialSchedule returns one of several parts of the schedule of an attack, which together are the
+// whole. Constant arrivals are dealt out in turn. Poisson arrivals are split by superposition:
+// independent Poisson processes of a part of the rate each are together one of the whole rate (Çinlar
+// 1975, chapter 4.4).
+func newPartialSchedule(a lab.Attack, part, parts int) *schedule {
 	s := &schedule{}
+	share := 1.0
+	if a.Arrivals == lab.Constant {
+		s.gapSum = float64(part - parts) // hit 0 is due at once
+		s.gap = func() float64 { return float64(parts) }
+	} else {
+		share = 1 / float64(parts)
+		s.gap = rand.New(rand.NewPCG(a.Seed, uint64(part))).ExpFloat64
+	}
 	var at time.Duration
 	sum, rate := 0.0, 0.0
 	for _, stage := range a.Rate {
 		seconds := stage.Duration.Seconds()
-		segment := rateSegment{
-			start: at, hitsBefore: sum, rate: stage.FromRPS,
-			hits: (stage.FromRPS + stage.ToRPS) / 2 * seconds,
-		}
+		from, to := share*stage.FromRPS, share*stage.ToRPS
+		segment := rateSegment{start: at, hitsBefore: sum, rate: from, hits: (from + to) / 2 * seconds}
 		if seconds > 0 {
-			segment.slope = (stage.ToRPS - stage.FromRPS) / seconds
+			segment.slope = (to - from) / seconds
 		}
 		s.segments = append(s.segments, segment)
-		at, sum, rate = at+stage.Duration, sum+segment.hits, stage.ToRPS
+		at, sum, rate = at+stage.Duration, sum+segment.hits, to
 	}
 	s.segments = append(s.segments, rateSegment{start: at, hitsBefore: sum, rate: rate, hits: math.Inf(1)})
-	if a.Arrivals == lab.Constant {
-		s.gapSum = -1 // hit 0 is due at once
-		s.gap = func() float64 { return 1 }
-	} else {
-		s.gap = rand.New(rand.NewPCG(a.Seed, 0)).ExpFloat64
-	}
 	return s
 }
 

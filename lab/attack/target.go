@@ -120,11 +120,11 @@ type bodyComparison struct {
 	differs   bool
 }
 
-// compareBody returns the comparison of the next body. The connection keeps what it needs of the
-// body, so that no hit allocates memory.
-func (c *conn) compareBody(tg *target) bodyComparison {
-	c.body = c.body[:0]
-	return bodyComparison{target: tg, remaining: tg.body, kept: &c.body}
+// compareBody returns the comparison of a body with the target's. kept is memory for what it needs of
+// the body, and is used again for the next one, so that no hit allocates.
+func compareBody(tg *target, kept *[]byte) bodyComparison {
+	*kept = (*kept)[:0]
+	return bodyComparison{target: tg, remaining: tg.body, kept: kept}
 }
 
 func (c *bodyComparison) add(piece []byte) {

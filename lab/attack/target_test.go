@@ -23,6 +23,10 @@ var answerForms = map[string]func(header, body string) string{
 }
 
 func TestTransportJudgesByTheExpectation(t *testing.T) {
+	withEachGenerator(t, testTransportJudgesByTheExpectation)
+}
+
+func testTransportJudgesByTheExpectation(t *testing.T, g lab.Generator) {
 	id7 := lab.Expectation{JSON: []byte(`{"id":7}`)}
 	version := func(value string) lab.Expectation {
 		return lab.Expectation{Header: map[string]string{"x-version": value}}
@@ -64,7 +68,7 @@ func TestTransportJudgesByTheExpectation(t *testing.T) {
 	} {
 		for form, write := range answerForms {
 			url, _ := scripted(t, write(c.header, c.body))
-			tr := transportOn(t, url, `{"id":7}`, func(a *lab.Attack) { a.Targets[0].Request.Answer = &c.want })
+			tr := hitterOn(t, g, url, `{"id":7}`, func(a *lab.Attack) { a.Targets[0].Request.Answer = &c.want })
 			r, err := hit(t, tr)
 			if err != nil || r.bodyDiffers != c.bodyDiffers || r.headerDiffers != c.head ||
 				r.bytesIn != int64(len(c.body)) {
@@ -75,11 +79,13 @@ func TestTransportJudgesByTheExpectation(t *testing.T) {
 }
 
 // A connection keeps the body that it judges: what an earlier answer left must not count.
-func TestEachBodyIsJudgedOnItsOwn(t *testing.T) {
+func TestEachBodyIsJudgedOnItsOwn(t *testing.T) { withEachGenerator(t, testEachBodyIsJudgedOnItsOwn) }
+
+func testEachBodyIsJudgedOnItsOwn(t *testing.T, g lab.Generator) {
 	write := answerForms["content length"]
 	url, _ := scripted(t, write("", `{"id":7,"more":"than the next"}`), write("", `{"id":8}`),
 		write("", `{"id":7}`))
-	tr := transportOn(t, url, "", func(a *lab.Attack) {
+	tr := hitterOn(t, g, url, "", func(a *lab.Attack) {
 		a.Targets[0].Request.Answer = &lab.Expectation{JSON: []byte(`{"id":7}`)}
 	})
 	for i, differs := range []bool{false, true, false} {
@@ -90,11 +96,15 @@ func TestEachBodyIsJudgedOnItsOwn(t *testing.T) {
 }
 
 func TestAWrongAnswerIsAnErrorWithItsReason(t *testing.T) {
+	withEachGenerator(t, testAWrongAnswerIsAnErrorWithItsReason)
+}
+
+func testAWrongAnswerIsAnErrorWithItsReason(t *testing.T, g lab.Generator) {
 	url := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Version", r.URL.Query().Get("version"))
 		fmt.Fprintf(w, `{"id":%s}`, r.URL.Query().Get("id"))
 	})
-	a := attackOn(url, lab.Peak)
+	a := attackBy(g, url, lab.Peak)
 	want := &lab.Expectation{JSON: []byte(`{"id":7}`), Header: map[string]string{"x-version": "2"}}
 	a.Targets = nil
 	for _, path := range []string{"/?id=7&version=2", "/?id=8&version=2", "/?id=7&version=3"} {
@@ -136,17 +146,45 @@ func BenchmarkBodyComparison(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.Run(fmt.Sprintf("%s-%d", name, len(body)), func(b *testing.B) {
-				var c conn
+				var kept []byte
 				received := slices.Clone(body) // a comparison of a slice with itself costs nothing
 				b.ReportAllocs()
 				for b.Loop() {
-					comparison := c.compareBody(&tg)
+					comparison := compareBody(&tg, &kept)
 					comparison.add(received)
 					if !comparison.matches() {
 						b.Fatal("the body differs")
 					}
 				}
 			})
+		}
+	}
+}
+
+// A head that is known from the answer to another target is judged anew.
+func TestAKnownHeadIsJudgedForEachTarget(t *testing.T) {
+	var targets []target
+	for _, version := range []string{"2", "3"} {
+		tg, err := newTarget("h", lab.Target{Status: 200, Request: lab.Request{
+			Method: "GET", Path: "/", Expect: 200,
+			Answer: &lab.Expectation{Header: map[string]string{"x-version": version}},
+		}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		targets = append(targets, tg)
+	}
+	for _, heads := range []int{1, 2} {
+		r := answerReader{heads: make([]knownHead, heads)}
+		for i := range 6 {
+			r.begin(targets, i%2)
+			version := 2 + i/4 // the server's
+			answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nX-Version: %d\r\nContent-Length: 0\r\n\r\n", version)
+			want := version != 2+i%2
+			if complete, err := r.feed(answer); !complete || err != nil || r.headerDiffers != want {
+				t.Errorf("%d heads, answer %d: complete %v, error %v, differs %v, want %v",
+					heads, i, complete, err, r.headerDiffers, want)
+			}
 		}
 	}
 }

@@ -90,7 +90,7 @@ func newTransport(ctx context.Context, a lab.Attack) (*transport, error) {
 		dialling = dialling && c.dial(ctx) == nil
 		t.conns = append(t.conns, c)
 	}
-	t.pool.free = make([]*conn, len(t.conns))
+	t.pool.free = newRing[*conn](len(t.conns))
 	if a.Kind.Traits().Pacing != lab.ArrivingClients { // those put their connections as they arrive
 		for _, c := range t.conns {
 			t.pool.put(c)
@@ -134,8 +134,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent := t.now()
 	c := t.pool.take()
 	c.report = exchangeReport{target: index, sent: sent}
-	tg := &t.targets[index]
-	err := c.exchange(tg)
+	err := c.exchange(index)
 	if t.ladder != nil {
 		t.ladder.answered(&c.gotLastAnswer, t.now())
 	}
@@ -144,8 +143,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		t.pool.put(c)
 		return nil, err
 	}
-	c.answer.StatusCode = c.report.status
-	return &c.answer, nil
+	c.response.StatusCode = c.report.status
+	return &c.response, nil
 }
 
 // now returns the time since the transport's epoch.
@@ -200,33 +199,23 @@ func (t *transport) close() {
 	}
 }
 
-// pool hands out connections in turn. Each is used as often as any other, as by independent
-// clients, so that a server that spreads connections over workers keeps all of them busy. There is
-// one for each hit that may be under way, so a free one is always available.
+// pool hands out connections in turn. There is one for each hit that may be under way, so a free one
+// is always available.
 type pool struct {
-	mu    sync.Mutex
-	free  []*conn // a ring with room for every connection
-	first int
-	count int
+	mu   sync.Mutex
+	free ring[*conn]
 }
 
 func (p *pool) take() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.count == 0 {
-		panic("attack: more hits in flight than connections")
-	}
-	c := p.free[p.first]
-	p.first = (p.first + 1) % len(p.free)
-	p.count--
-	return c
+	return p.free.take()
 }
 
 func (p *pool) put(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.free[(p.first+p.count)%len(p.free)] = c
-	p.count++
+	p.free.put(c)
 }
 
 var (

@@ -74,37 +74,11 @@ func transportOn(t *testing.T, url, body string, change func(*lab.Attack)) *tran
 	return tr
 }
 
-// hit sends one hit as Vegeta does and returns the report.
-func hit(t *testing.T, tr *transport) (exchangeReport, error) {
-	t.Helper()
-	req, err := http.NewRequest("GET", targetURL(0), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Transport: tr}
-	resp, err := client.Do(req)
-	if err != nil {
-		return exchangeReport{}, err
-	}
-	encoded, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		t.Fatal(err)
-	}
-	if err := resp.Body.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r, ok := decodeReport(encoded)
-	if !ok || r.status != resp.StatusCode {
-		t.Fatalf("the report has %d bytes and status %d; the answer has status %d",
-			len(encoded), r.status, resp.StatusCode)
-	}
-	return r, nil
+func TestTransportReadsEveryFraming(t *testing.T) {
+	withEachGenerator(t, testTransportReadsEveryFraming)
 }
 
-func TestTransportReadsEveryFraming(t *testing.T) {
+func testTransportReadsEveryFraming(t *testing.T, g lab.Generator) {
 	long := strings.Repeat("0123456789", 10_000)
 	for name, c := range map[string]struct {
 		method, answer, body string
@@ -144,7 +118,7 @@ func TestTransportReadsEveryFraming(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := scripted(t, c.answer)
-			tr := transportOn(t, url, c.body, func(a *lab.Attack) { a.Targets[0].Request.Method = c.method })
+			tr := hitterOn(t, g, url, c.body, func(a *lab.Attack) { a.Targets[0].Request.Method = c.method })
 			r, err := hit(t, tr)
 			if err != nil || r.status != c.status || r.bodyDiffers || r.bytesIn != int64(len(c.body)) {
 				t.Errorf("%+v, error %v", r, err)
@@ -157,6 +131,10 @@ func TestTransportReadsEveryFraming(t *testing.T) {
 }
 
 func TestTransportReportsWhatIsWrongWithAnAnswer(t *testing.T) {
+	withEachGenerator(t, testTransportReportsWhatIsWrongWithAnAnswer)
+}
+
+func testTransportReportsWhatIsWrongWithAnAnswer(t *testing.T, g lab.Generator) {
 	for name, c := range map[string]struct{ answer, want string }{
 		"nothing":     {"", "before it answered"},
 		"half a head": {"HTTP/1.1 200 OK\r\nContent-Le", "before the end of its answer"},
@@ -186,7 +164,7 @@ func TestTransportReportsWhatIsWrongWithAnAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := scripted(t, c.answer)
-			_, err := hit(t, transportOn(t, url, "hello", nil))
+			_, err := hit(t, hitterOn(t, g, url, "hello", nil))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
@@ -194,7 +172,9 @@ func TestTransportReportsWhatIsWrongWithAnAnswer(t *testing.T) {
 	}
 }
 
-func TestTransportComparesBodies(t *testing.T) {
+func TestTransportComparesBodies(t *testing.T) { withEachGenerator(t, testTransportComparesBodies) }
+
+func testTransportComparesBodies(t *testing.T, g lab.Generator) {
 	for _, c := range []struct{ got, want string }{
 		{"hello", "hellO"},
 		{"hello", "hello!"},
@@ -210,7 +190,7 @@ func TestTransportComparesBodies(t *testing.T) {
 				continue // an empty chunk is the last one
 			}
 			url, _ := scripted(t, "HTTP/1.1 200 OK\r\n"+fmt.Sprintf(form, len(c.got), c.got))
-			r, err := hit(t, transportOn(t, url, c.want, nil))
+			r, err := hit(t, hitterOn(t, g, url, c.want, nil))
 			if err != nil || !r.bodyDiffers {
 				t.Errorf("%q in place of %q: %+v, error %v", c.got, c.want, r, err)
 			}
@@ -219,9 +199,13 @@ func TestTransportComparesBodies(t *testing.T) {
 }
 
 func TestTransportSendsTheTargetAsWritten(t *testing.T) {
+	withEachGenerator(t, testTransportSendsTheTargetAsWritten)
+}
+
+func testTransportSendsTheTargetAsWritten(t *testing.T, g lab.Generator) {
 	for _, perRequest := range []bool{false, true} {
 		url, requests := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-		tr := transportOn(t, url, "", func(a *lab.Attack) {
+		tr := hitterOn(t, g, url, "", func(a *lab.Attack) {
 			a.ConnectionPerRequest = perRequest
 			a.Targets[0].Request = lab.Request{
 				Method: "POST", Path: "/echo?x=1", Body: []byte(`{"a":1}`),
@@ -249,10 +233,12 @@ func TestTransportSendsTheTargetAsWritten(t *testing.T) {
 	}
 }
 
-func TestTransportNeverRetries(t *testing.T) {
+func TestTransportNeverRetries(t *testing.T) { withEachGenerator(t, testTransportNeverRetries) }
+
+func testTransportNeverRetries(t *testing.T, g lab.Generator) {
 	// one answer per connection, then close
 	url, requests := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-	tr := transportOn(t, url, "", nil)
+	tr := hitterOn(t, g, url, "", nil)
 	var failed []bool
 	for range 4 {
 		_, err := hit(t, tr)
@@ -269,14 +255,18 @@ func TestTransportNeverRetries(t *testing.T) {
 
 // A connection that the server ended while it was idle does not fail the next hit.
 func TestTransportChecksAnIdleConnection(t *testing.T) {
+	withEachGenerator(t, testTransportChecksAnIdleConnection)
+}
+
+func testTransportChecksAnIdleConnection(t *testing.T, g lab.Generator) {
 	url, _ := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-	tr := transportOn(t, url, "", nil)
+	tr := hitterOn(t, g, url, "", nil)
 	for range 3 {
 		if _, err := hit(t, tr); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Millisecond)
-		tr.conns[0].lastUsed -= 2 * idleCheckAfter
+		tr.age(2 * idleCheckAfter)
 	}
 	if _, _, dialled := tr.counts(); dialled != 3 {
 		t.Errorf("dialled %d times, want 3", dialled)
@@ -284,6 +274,10 @@ func TestTransportChecksAnIdleConnection(t *testing.T) {
 }
 
 func TestTransportDialsForEachRequestIfAsked(t *testing.T) {
+	withEachGenerator(t, testTransportDialsForEachRequestIfAsked)
+}
+
+func testTransportDialsForEachRequestIfAsked(t *testing.T, g lab.Generator) {
 	for _, perRequest := range []bool{false, true} {
 		var connections atomic.Int64
 		server := httptest.NewUnstartedServer(http.HandlerFunc(hello))
@@ -294,7 +288,7 @@ func TestTransportDialsForEachRequestIfAsked(t *testing.T) {
 		}
 		server.Start()
 		defer server.Close()
-		tr := transportOn(t, server.URL, "hello", func(a *lab.Attack) { a.ConnectionPerRequest = perRequest })
+		tr := hitterOn(t, g, server.URL, "hello", func(a *lab.Attack) { a.ConnectionPerRequest = perRequest })
 		for range 5 {
 			if r, err := hit(t, tr); err != nil || r.bodyDiffers {
 				t.Fatalf("%+v, error %v", r, err)
@@ -311,7 +305,9 @@ func TestTransportDialsForEachRequestIfAsked(t *testing.T) {
 	}
 }
 
-func TestTransportTimesOut(t *testing.T) {
+func TestTransportTimesOut(t *testing.T) { withEachGenerator(t, testTransportTimesOut) }
+
+func testTransportTimesOut(t *testing.T, g lab.Generator) {
 	for name, answer := range map[string]string{
 		"no answer":      "",
 		"half an answer": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe",
@@ -333,7 +329,7 @@ func TestTransportTimesOut(t *testing.T) {
 					_, _ = c.Write([]byte(answer))
 				}
 			}()
-			tr := transportOn(t, "http://"+l.Addr().String(), "",
+			tr := hitterOn(t, g, "http://"+l.Addr().String(), "",
 				func(a *lab.Attack) { a.Timeout = 50 * time.Millisecond })
 			for range 2 { // the second hit dials a new connection
 				if _, err := hit(t, tr); err == nil || !strings.Contains(err.Error(), errTimeout.Error()) {
@@ -368,6 +364,10 @@ func TestTimeoutWatchWaitsForTheNextTimeout(t *testing.T) {
 
 // Both sides send more than the sockets hold: neither may wait for the other to finish.
 func TestTransportWritesAndReadsAtOnce(t *testing.T) {
+	withEachGenerator(t, testTransportWritesAndReadsAtOnce)
+}
+
+func testTransportWritesAndReadsAtOnce(t *testing.T, g lab.Generator) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
@@ -375,7 +375,7 @@ func TestTransportWritesAndReadsAtOnce(t *testing.T) {
 		_, _ = io.Copy(w, r.Body)
 	}))
 	defer server.Close()
-	tr := transportOn(t, server.URL, string(body), func(a *lab.Attack) {
+	tr := hitterOn(t, g, server.URL, string(body), func(a *lab.Attack) {
 		a.Targets[0].Request = lab.Request{Method: "POST", Path: "/", Body: body}
 		a.Timeout = time.Minute
 	})
@@ -390,8 +390,12 @@ func TestTransportWritesAndReadsAtOnce(t *testing.T) {
 }
 
 func TestTransportAcceptsAnAnswerBeforeTheRequestIsSent(t *testing.T) {
+	withEachGenerator(t, testTransportAcceptsAnAnswerBeforeTheRequestIsSent)
+}
+
+func testTransportAcceptsAnAnswerBeforeTheRequestIsSent(t *testing.T, g lab.Generator) {
 	url, _ := scripted(t, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
-	tr := transportOn(t, url, "big", func(a *lab.Attack) {
+	tr := hitterOn(t, g, url, "big", func(a *lab.Attack) {
 		a.Targets[0].Status = 413
 		a.Targets[0].Request = lab.Request{Method: "POST", Path: "/", Body: make([]byte, 32<<20)}
 	})
@@ -416,7 +420,7 @@ func TestTransportReadsAnswersInPieces(t *testing.T) {
 			runtime.Gosched()
 			_, _ = far.Write([]byte(answer[cut:]))
 		}()
-		if r, err := hit(t, tr); err != nil || r.bodyDiffers {
+		if r, err := vegetaHit(t, tr); err != nil || r.bodyDiffers {
 			t.Fatalf("cut at %d: %+v, error %v", cut, r, err)
 		}
 	}
@@ -488,104 +492,11 @@ func allocationsPerExchange(t *testing.T, tr *transport, body string) float64 {
 	return testing.AllocsPerRun(1000, func() {
 		c := tr.pool.take()
 		c.report = exchangeReport{sent: tr.now()}
-		if err := c.exchange(&tr.targets[0]); err != nil || c.report.bodyDiffers || c.report.headerDiffers {
+		if err := c.exchange(0); err != nil || c.report.bodyDiffers || c.report.headerDiffers {
 			t.Fatalf("%+v, error %v", c.report, err)
 		}
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
 	})
-}
-
-// FuzzAnswer sends any bytes as an answer, in two pieces, to the transport and to net/http. They
-// must agree on everything that the lab reports.
-func FuzzAnswer(f *testing.F) {
-	for _, seed := range []string{
-		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
-		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
-		"HTTP/1.0 200 OK\r\n\r\nhello",
-		"HTTP/1.1 200 OK\nConnection: close, keep-alive\nContent-Length: 0\n\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello",
-		"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
-		"HTTP/1.1 200 OK\r\nContent-Length: 0000000000000005\r\n\r\nhello",
-		"HTTP/1.1 200 OK\r\n Folded: x\r\nContent-Length: 5\r\n\r\nhello",
-		"HTTP/1.1 200\r\nX\x00: y\r\nContent-Length: 5\r\n\r\nhello",
-		"HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello",
-		"HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello",
-		"\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-		"HTTP/0.0 000 \n\nHTTP/0.0 200 \n\n", // 0 is no informational status
-	} {
-		f.Add([]byte(seed), uint16(20), "GET")
-	}
-	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), uint16(3), "HEAD")
-	f.Fuzz(func(t *testing.T, answer []byte, cut uint16, method string) {
-		if method != "GET" && method != "HEAD" || len(answer) > maxHead/2 {
-			t.Skip()
-		}
-		want := readByNetHTTP(answer, method)
-		near, far := pair(t)
-		tr, err := newTransport(t.Context(), lab.Attack{
-			BaseURL: "http://127.0.0.1:1", Connections: 1, Timeout: time.Minute,
-			Targets: []lab.Target{{
-				Request: lab.Request{Method: method, Path: "/"}, Status: want.status,
-				Body: want.body,
-			}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer tr.close()
-		adopt(t, tr, near)
-		go func() {
-			_, _ = http.ReadRequest(bufio.NewReader(far))
-			at := min(int(cut), len(answer))
-			_, _ = far.Write(answer[:at])
-			_, _ = far.Write(answer[at:])
-			_ = far.Close()
-		}()
-		got, err := hit(t, tr)
-		// Bytes after an answer may arrive when the answer has been read. The next hit then finds them.
-		late := err == nil && want.err == nil
-		if (err == nil) != want.whole && !late {
-			t.Fatalf("transport: error %v; net/http: whole %v, error %v", err, want.whole, want.err)
-		}
-		if err != nil {
-			return
-		}
-		if got.status != want.status || got.bodyDiffers || got.bytesIn != int64(len(want.body)) ||
-			tr.conns[0].closeAfter != want.close {
-			t.Fatalf("transport: %+v, ends %v; net/http: %+v", got, tr.conns[0].closeAfter, want)
-		}
-	})
-}
-
-// reference is an answer as net/http reads it.
-type reference struct {
-	status int
-	body   []byte
-	close  bool
-	whole  bool // without an error and without bytes after it
-	err    error
-}
-
-func readByNetHTTP(answer []byte, method string) (r reference) {
-	in := bufio.NewReader(bytes.NewReader(answer))
-	for {
-		resp, err := http.ReadResponse(in, &http.Request{Method: method})
-		if err != nil {
-			return reference{err: err}
-		}
-		body, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if isInformational(resp.StatusCode) {
-			continue
-		}
-		_, after := in.Peek(1)
-		return reference{
-			status: resp.StatusCode, close: resp.Close, body: body, err: err,
-			whole: err == nil && errors.Is(after, io.EOF),
-		}
-	}
 }

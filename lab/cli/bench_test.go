@@ -120,7 +120,8 @@ const firstAnswerTimeout = 30 * time.Second
 // above 0.
 func attackOn(subj subject, connections int, rate float64, duration time.Duration) lab.Attack {
 	a := lab.Attack{
-		Name: "bench", BaseURL: experiment.BaseURL(subj.variant.Port()), Kind: lab.Peak,
+		Name: "bench", BaseURL: experiment.BaseURL(subj.variant.Port()),
+		Generator: lab.EventLoop, Kind: lab.Peak,
 		Targets:     []lab.Target{subj.target},
 		Connections: connections, Duration: duration, Timeout: 10 * time.Second, Seed: 1,
 	}
@@ -301,16 +302,43 @@ func (t tools) run(ctx context.Context, b *testing.B, commandLine string) string
 	return string(text)
 }
 
-var wrkRate = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
+var (
+	wrkRate = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
+	wrkHits = regexp.MustCompile(`([0-9]+) requests in `)
 
-// wrk returns the throughput that wrk measures.
+	shellTimes = regexp.MustCompile(`([0-9]+)m([0-9.]+)s ([0-9]+)m([0-9.]+)s`)
+)
+
+// wrkFigures is what wrk did.
+type wrkFigures struct {
+	rps         float64
+	cpuPerHitUS float64 // its own CPU time for a request
+}
+
+// wrk runs wrk at full speed.
 func (t tools) wrk(
 	ctx context.Context, b *testing.B, subj subject, connections int, duration time.Duration,
-) float64 {
+) wrkFigures {
 	b.Helper()
-	output := t.run(ctx, b, fmt.Sprintf("/wrk -t1 -c%d -d%ds %s%s",
+	output := t.run(ctx, b, fmt.Sprintf("/wrk -t1 -c%d -d%ds %s%s; times",
 		connections, int(duration.Seconds()), experiment.BaseURL(lab.ServerPort), subj.target.Request.Path))
-	return parseFigure(b, wrkRate, output)
+	// "times" prints the shell's own times and then those of its children: user and system.
+	all := shellTimes.FindAllStringSubmatch(output, -1)
+	if len(all) == 0 {
+		b.Fatalf("no times of wrk in its output:\n%s", output)
+	}
+	seconds := 0.0
+	for i, unit := range []float64{60, 1, 60, 1} {
+		n, err := strconv.ParseFloat(all[len(all)-1][i+1], 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		seconds += unit * n
+	}
+	return wrkFigures{
+		rps:         parseFigure(b, wrkRate, output),
+		cpuPerHitUS: 1e6 * seconds / parseFigure(b, wrkHits, output),
+	}
 }
 
 var (

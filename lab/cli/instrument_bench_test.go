@@ -42,16 +42,54 @@ func BenchmarkCeiling(b *testing.B) {
 					ours := throughput(mustAttack(ctx, b, c, attackOn(subj, 64, 0, 3*time.Second)))
 					wrk := t.wrk(ctx, b, subj, 64, 3*time.Second)
 					_, vegeta := t.vegeta(ctx, b, subj, 64, 0, 3*time.Second)
-					labs, wrks, vegetas = append(labs, ours), append(wrks, wrk), append(vegetas, vegeta)
-					labByWrk, labByVegeta = append(labByWrk, ours/wrk), append(labByVegeta, ours/vegeta)
+					labs, wrks, vegetas = append(labs, ours), append(wrks, wrk.rps), append(vegetas, vegeta)
+					labByWrk, labByVegeta = append(labByWrk, ours/wrk.rps), append(labByVegeta, ours/vegeta)
 				}
-				fmt.Printf("ceiling on %s, 64 connections, medians of %d rounds: "+
-					"lab %.0f req/s, wrk %.0f, vegeta %.0f\n", subj.variant.ID(), rounds,
-					stat.Median(labs), stat.Median(wrks), stat.Median(vegetas))
+				fmt.Printf("ceiling on %s, 64 connections, medians of %d rounds (least to most): "+
+					"lab %s req/s, wrk %s, vegeta %s; lab/wrk %s, lab/vegeta %s\n", subj.variant.ID(), rounds,
+					spread("%.0f", labs), spread("%.0f", wrks), spread("%.0f", vegetas),
+					spread("%.2f", labByWrk), spread("%.2f", labByVegeta))
 				b.ReportMetric(stat.Median(labByWrk), subj.variant.Name+"-ours/wrk")
 				b.ReportMetric(stat.Median(labByVegeta), subj.variant.Name+"-ours/vegeta")
 			})
 		}
+	})
+}
+
+// spread returns the median of samples with the least and the most.
+func spread(format string, samples []float64) string {
+	return fmt.Sprintf(format+" ("+format+" to "+format+")",
+		stat.Median(samples), slices.Min(samples), slices.Max(samples))
+}
+
+// BenchmarkHitCost compares the generator's CPU time for a hit with wrk's, at the throughput of a
+// reference server of some 20 µs, which is the limit for both. They take turns.
+func BenchmarkHitCost(b *testing.B) {
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
+		t := buildTools(ctx, b, s)
+		subj := responder(s, serve.Reference("reference-20us", 15_000))
+		inCell(ctx, b, s, subj, func(c experiment.Cell) {
+			mustAttack(ctx, b, c, attackOn(subj, 64, 0, time.Second))
+			const rounds = 7
+			var labs, wrks, labRates, wrkRates, ratios []float64
+			for range rounds {
+				o, err := c.Attack(ctx, attackOn(subj, 64, 0, 3*time.Second))
+				if err != nil {
+					b.Fatal(err)
+				}
+				used := o.After.GeneratorCPU - o.Before.GeneratorCPU - o.IdlePolling
+				ours := float64(used.Nanoseconds()) / 1000 / float64(o.Sent)
+				wrk := t.wrk(ctx, b, subj, 64, 3*time.Second)
+				labs, labRates = append(labs, ours), append(labRates, throughput(o.AttackResult))
+				wrks, wrkRates = append(wrks, wrk.cpuPerHitUS), append(wrkRates, wrk.rps)
+				ratios = append(ratios, ours/wrk.cpuPerHitUS)
+			}
+			fmt.Printf("CPU for a hit on %s, 64 connections, medians of %d rounds (least to most): "+
+				"lab %s µs at %s req/s, wrk %s µs at %s; lab/wrk %s\n", subj.variant.ID(), rounds,
+				spread("%.2f", labs), spread("%.0f", labRates), spread("%.2f", wrks), spread("%.0f", wrkRates),
+				spread("%.2f", ratios))
+			b.ReportMetric(stat.Median(ratios), "ours/wrk-CPU")
+		})
 	})
 }
 
@@ -195,7 +233,7 @@ func BenchmarkReadings(b *testing.B) {
 	})
 }
 
-// BenchmarkMemory measures the generator's resident memory during an attack at 10 000
+// BenchmarkMemory measures the generator's resident memory during an attack at 20 000
 // requests per second. The attack lasts LONG, a minute by default; METHOD.md has 10m.
 func BenchmarkMemory(b *testing.B) {
 	duration := time.Minute
@@ -217,7 +255,7 @@ func BenchmarkMemory(b *testing.B) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				mustAttack(ctx, b, c, attackOn(null, 128, 10_000, duration))
+				mustAttack(ctx, b, c, attackOn(null, 128, 20_000, duration))
 			}()
 			var resident []float64
 			for tick := time.NewTicker(duration / 20); ; {
@@ -231,7 +269,7 @@ func BenchmarkMemory(b *testing.B) {
 				break
 			}
 			half := len(resident) / 2
-			fmt.Printf("memory of the generator during %v at 10000 req/s, MiB: %.1f\n", duration, resident)
+			fmt.Printf("memory of the generator during %v at 20000 req/s, MiB: %.1f\n", duration, resident)
 			b.ReportMetric(slices.Max(resident), "MiB-most")
 			b.ReportMetric(stat.Median(resident[half:])/stat.Median(resident[:half]), "second/first-half")
 		})

@@ -24,14 +24,14 @@ const tableOfKinds = "phasekind.go"
 
 // namesOutsideTheTable are the exceptions: a file and the name in it, with the reason.
 var namesOutsideTheTable = map[string]string{
-	"attack/attack.go steady":    "why a warm-up ended: a value of warmup_end",
-	"calibrate/attack.go Peak":   "the instrument is calibrated without a plan, by a closed loop",
-	"calibrate/attack.go Steady": "and by an open loop",
-	"calibrate/attack.go peak":   "the name of that attack, for messages",
-	"cli/progress.go steps":      "a noun: how many steps a search took",
-	"plan/control.go WarmUp":     "controls have no script: their scenario is written in Go",
-	"plan/control.go Peak":       "the same",
-	"plan/pilot.go Peak":         "a pilot measures a peak, also if its scenario has none",
+	"attack/steadiness.go steady": "why a warm-up ended: a value of warmup_end",
+	"calibrate/attack.go Peak":    "the instrument is calibrated without a plan, by a closed loop",
+	"calibrate/attack.go Steady":  "and by an open loop",
+	"calibrate/attack.go peak":    "the name of that attack, for messages",
+	"cli/progress.go steps":       "a noun: how many steps a search took",
+	"plan/control.go WarmUp":      "controls have no script: their scenario is written in Go",
+	"plan/control.go Peak":        "the same",
+	"plan/pilot.go Peak":          "a pilot measures a peak, also if its scenario has none",
 }
 
 // TestOnlyTheTableNamesKindsOfPhase reads all code but tests, and looks for the constants of kinds

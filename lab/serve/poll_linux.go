@@ -24,8 +24,9 @@ const (
 type pollLoop struct {
 	*pollServer
 	epoll, listener int
-	connections     map[int]*pollConn
+	connections     []*pollConn // by descriptor
 	buffer          [pollBuffer]byte
+	known           []byte // the last request that was a head without a body: most are like it
 
 	// The connection that is being answered.
 	fd          int
@@ -50,7 +51,7 @@ func (q *pollServer) serve(ctx context.Context, l *net.TCPListener) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	p := &pollLoop{pollServer: q, listener: int(file.Fd()), connections: make(map[int]*pollConn)}
+	p := &pollLoop{pollServer: q, listener: int(file.Fd())}
 	if err := unix.SetNonblock(p.listener, true); err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (q *pollServer) serve(ctx context.Context, l *net.TCPListener) error {
 		return err
 	}
 	defer func() { p.closeAll() }()
-	if err := p.addToEpoll(p.listener); err != nil {
+	if err := p.addToEpoll(p.listener, unix.EPOLLIN); err != nil {
 		return err
 	}
 	events := make([]unix.EpollEvent, maxEvents)
@@ -70,7 +71,7 @@ func (q *pollServer) serve(ctx context.Context, l *net.TCPListener) error {
 		for _, e := range events[:n] {
 			if fd := int(e.Fd); fd == p.listener {
 				p.accept()
-			} else if !p.read(fd) {
+			} else if !p.serveEvent(fd, e.Events) {
 				p.closeConn(fd)
 			}
 		}
@@ -78,9 +79,30 @@ func (q *pollServer) serve(ctx context.Context, l *net.TCPListener) error {
 	return nil
 }
 
-// addToEpoll makes epoll report data on fd.
-func (p *pollLoop) addToEpoll(fd int) error {
-	return unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+// connectionEvents are edge-triggered: otherwise the kernel looks at each connection twice.
+const connectionEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
+
+// addToEpoll makes epoll report events of fd.
+func (p *pollLoop) addToEpoll(fd int, events uint32) error {
+	return unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
+}
+
+// serveEvent answers what a connection has sent. It reports whether the connection stays open.
+func (p *pollLoop) serveEvent(fd int, events uint32) bool {
+	for {
+		n, err := nonblock.Read(uintptr(fd), p.buffer[:])
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return true
+		case err != nil || n == 0 || !p.answerAll(fd, p.buffer[:n]):
+			return false
+		}
+		// The client may have closed after its last bytes, and no other event would tell of it.
+		const ended = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+		if n < pollBuffer && events&ended == 0 {
+			return true
+		}
+	}
 }
 
 // accept accepts all waiting connections.
@@ -90,36 +112,34 @@ func (p *pollLoop) accept() {
 		if err != nil {
 			return // EAGAIN, or the client has closed meanwhile
 		}
+		for len(p.connections) <= fd {
+			p.connections = append(p.connections, nil)
+		}
 		p.connections[fd] = &pollConn{}
-		if unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) != nil || p.addToEpoll(fd) != nil {
+		if unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) != nil ||
+			p.addToEpoll(fd, connectionEvents) != nil {
 			p.closeConn(fd)
 		}
 	}
 }
 
 func (p *pollLoop) closeConn(fd int) {
-	delete(p.connections, fd)
+	p.connections[fd] = nil
 	_ = unix.Close(fd)
 }
 
 func (p *pollLoop) closeAll() {
-	for fd := range p.connections {
-		p.closeConn(fd)
+	for fd, c := range p.connections {
+		if c != nil {
+			p.closeConn(fd)
+		}
 	}
 	_ = unix.Close(p.epoll)
 }
 
-// read reads what a connection has sent and answers every complete request. It reports
-// whether the connection stays open.
-func (p *pollLoop) read(fd int) bool {
-	n, err := nonblock.Read(uintptr(fd), p.buffer[:])
-	if errors.Is(err, unix.EAGAIN) {
-		return true
-	}
-	if err != nil || n == 0 {
-		return false
-	}
-	c, data := p.connections[fd], p.buffer[:n]
+// answerAll answers the requests in data. It reports whether the connection stays open.
+func (p *pollLoop) answerAll(fd int, data []byte) bool {
+	c := p.connections[fd]
 	if len(c.head) > 0 {
 		data = append(c.head, data...)
 		c.head = nil
@@ -127,7 +147,7 @@ func (p *pollLoop) read(fd int) bool {
 	p.fd, p.writeFailed = fd, false
 	for len(data) > 0 {
 		head := data
-		rest, complete, ok := c.cutRequest(data)
+		rest, complete, ok := p.cutRequest(c, data)
 		if !ok {
 			return false
 		}
@@ -150,6 +170,19 @@ func (p *pollLoop) write(answer []byte) {
 	if n, err := nonblock.Write(uintptr(p.fd), answer); err != nil || n < len(answer) {
 		p.writeFailed = true
 	}
+}
+
+// cutRequest is that of the connection, faster for a request that is like the one before.
+func (p *pollLoop) cutRequest(c *pollConn, data []byte) (rest []byte, complete, ok bool) {
+	if c.body == 0 && bytes.Equal(data, p.known) {
+		return nil, true, true
+	}
+	inBody := c.body > 0
+	rest, complete, ok = c.cutRequest(data)
+	if complete && ok && !inBody && len(rest) == 0 && !mayHaveFraming(data) {
+		p.known = append(p.known[:0], data...)
+	}
+	return rest, complete, ok
 }
 
 // cutRequest cuts one request off data and reports whether it is complete. rest is what

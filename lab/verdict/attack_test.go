@@ -37,7 +37,7 @@ func attackRows(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.
 	t.Helper()
 	const rate = 60
 	got, err := attack.Run(t.Context(), lab.Attack{
-		Name: variant, BaseURL: url, Kind: kind, Connections: 16,
+		Name: variant, BaseURL: url, Generator: lab.EventLoop, Kind: kind, Connections: 16,
 		Duration: 800 * time.Millisecond, Timeout: 5 * time.Second,
 		Rate: []lab.Stage{{FromRPS: rate, ToRPS: rate, Duration: time.Hour}}, Arrivals: lab.Constant,
 		Targets: []lab.Target{{
