@@ -37,7 +37,10 @@ type responder interface {
 	serve(ctx context.Context, l *net.TCPListener) error
 }
 
-var responderKinds = []string{"null", "reference", "burn", "virtual", "waiting", "stalling", "fanout", "upstream"}
+var responderKinds = []string{
+	"null", "reference", "burn", "virtual", "waiting", "stalling", "fanout",
+	"upstream",
+}
 
 // parseResponder returns the responder of a command line. A mistake is a *fault.Error.
 func parseResponder(args []string) (responder, error) {

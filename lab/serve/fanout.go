@@ -76,9 +76,9 @@ func newFanout(o FanoutOptions) *fanout {
 	return f
 }
 
-// ServeFanout runs a fan-out reference on a listener until ctx ends. Command does the same by its
+// RunFanout runs a fan-out reference on a listener until ctx ends. Command does the same by its
 // arguments.
-func ServeFanout(ctx context.Context, l *net.TCPListener, o FanoutOptions) error {
+func RunFanout(ctx context.Context, l *net.TCPListener, o FanoutOptions) error {
 	return newFanout(o).serve(ctx, l)
 }
 
@@ -173,7 +173,8 @@ func (f *fanout) getEvents(w http.ResponseWriter, r *http.Request) {
 		return out.Flush()
 	}
 	if write(": subscribed\n\n") == nil {
-		s.run(ctx, func(m fanoutMessage) error { return write(fmt.Sprintf("id: %d\ndata: %s\n\n", m.number, m.text)) })
+		s.run(ctx,
+			func(m fanoutMessage) error { return write(fmt.Sprintf("id: %d\ndata: %s\n\n", m.number, m.text)) })
 	}
 	panic(http.ErrAbortHandler) // the stream has no end: the connection has
 }
@@ -258,7 +259,10 @@ func (r *fanoutRoom) subscribe(f *fanout, request *http.Request, disconnect func
 		index = r.arrived
 	}
 	r.arrived++
-	s := &fanoutSubscriber{server: f, index: index, disconnect: sync.OnceFunc(disconnect), wake: make(chan struct{}, 1)}
+	s := &fanoutSubscriber{
+		server: f, index: index, disconnect: sync.OnceFunc(disconnect),
+		wake: make(chan struct{}, 1),
+	}
 	r.subscribers[s] = true
 	return s
 }

@@ -86,7 +86,10 @@ func (l *faultList) draw(kind FanoutFaultKind, count int, lowest int64) {
 	}
 	places := int64(l.rule.Subscribers) * l.rule.Messages
 	for tries := int64(0); count > 0 && tries < 100*places; tries++ {
-		f := FanoutFault{l.random.IntN(l.rule.Subscribers), lowest + l.random.Int64N(l.rule.Messages-lowest+1), kind}
+		f := FanoutFault{
+			l.random.IntN(l.rule.Subscribers), lowest + l.random.Int64N(l.rule.Messages-lowest+1),
+			kind,
+		}
 		if l.fits(f) {
 			l.add(f)
 			count--
