@@ -19,7 +19,7 @@ ARGS ?=
 
 GOLANGCI_VERSION := v2.15.0
 AGENTS := $(addprefix lab/agent/binary/programs/agent-linux-,amd64 arm64)
-AGENT_PACKAGES := lab $(addprefix lab/,account agent attack attack/eventloop cmd/agent crosscheck expect fault message nonblock sched serve)
+AGENT_PACKAGES := lab $(addprefix lab/,account agent attack attack/eventloop cmd/agent crosscheck delivery expect fault message nonblock sched serve)
 AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard $(addsuffix /*.go,$(AGENT_PACKAGES)))
 
 # No revision is built in if git refuses to report it, as in a checkout of another user.

@@ -130,6 +130,14 @@ func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Reques
 	return answers, fault.During(ctx, c.party, err)
 }
 
+// CheckSubscribers subscribes to rooms of a server, publishes, and returns how the server breaks the
+// rule.
+func (c *Client) CheckSubscribers(ctx context.Context, r CheckRequest) (faults []lab.DeliveryFault,
+	err error,
+) {
+	return faults, c.call(ctx, verbRooms, r, &faults)
+}
+
 // TellServices tells the agent which services run in its cell. Readings attribute processes to them.
 func (c *Client) TellServices(ctx context.Context, all []Service) error {
 	return c.call(ctx, verbServices, all, &struct{}{})

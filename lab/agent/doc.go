@@ -11,6 +11,7 @@
 //	probe     return the cell's CPUs, network interfaces and sysctls
 //	await     wait for a server's first correct answer
 //	check     send requests once each and return the answers
+//	rooms     subscribe to rooms of a server, publish, and return what was delivered wrongly
 //	services  remember which services run in the cell, and in which containers
 //	attack    run one attack, with readings of the machine before and after it
 //	read      return a chunk of the hits that the last attack kept

@@ -21,6 +21,7 @@ const (
 	verbRead   = "read"
 	verbCanary = "canary"
 	verbListen = "listeners"
+	verbRooms  = "rooms"
 
 	verbServices   = "services"
 	verbCrossCheck = "crosscheck"
@@ -59,6 +60,12 @@ const spoolChunkSize = 1 << 20
 type sendArguments struct {
 	BaseURL  string `json:"base_url"`
 	Requests []byte `json:"requests"` // []lab.Request, packed
+}
+
+// CheckRequest describes a check of the messages that come to the subscribers of a server.
+type CheckRequest struct {
+	BaseURL string               `json:"base_url"`
+	Rule    lab.SubscriptionRule `json:"rule"`
 }
 
 // packedAnswers holds []lab.Answer, compressed. A contract's streams are megabytes, which take

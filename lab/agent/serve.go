@@ -19,6 +19,7 @@ import (
 	"runtimelab/lab/account"
 	"runtimelab/lab/attack"
 	"runtimelab/lab/crosscheck"
+	"runtimelab/lab/delivery"
 )
 
 // Agent carries out the commands of a Client, one after another.
@@ -28,6 +29,9 @@ type Agent interface {
 	AwaitFirstAnswer(ctx context.Context, r AwaitRequest) (time.Time, error)
 	// Send sends each request once, one after another, and returns the answers in order.
 	Send(ctx context.Context, baseURL string, requests []lab.Request) []lab.Answer
+	// CheckSubscribers subscribes to rooms of a server, publishes, and returns how the server breaks the
+	// rule.
+	CheckSubscribers(ctx context.Context, r CheckRequest) ([]lab.DeliveryFault, error)
 	TellServices(all []Service)
 	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)
 	// CrossCheck runs an attack by a generator that shares no part with Attack's.
@@ -135,6 +139,12 @@ func dispatch(ctx context.Context, req request, a Agent) (any, error) {
 			return nil, err
 		}
 		return packAnswers(a.Send(ctx, args.BaseURL, requests))
+	case verbRooms:
+		var args CheckRequest
+		if err := json.Unmarshal(req.Arguments, &args); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		return a.CheckSubscribers(ctx, args)
 	case verbAttack:
 		var args lab.Attack
 		if err := json.Unmarshal(req.Arguments, &args); err != nil {
@@ -282,6 +292,15 @@ func (Machine) Send(ctx context.Context, baseURL string, requests []lab.Request)
 		}
 	}
 	return answers
+}
+
+// roomPrefix begins the names of the rooms of a check. Vectors have other rooms.
+const roomPrefix = "check-"
+
+// CheckSubscribers subscribes to rooms of a server, publishes, and returns how the server breaks the
+// rule.
+func (Machine) CheckSubscribers(ctx context.Context, r CheckRequest) ([]lab.DeliveryFault, error) {
+	return delivery.Check(ctx, r.BaseURL, roomPrefix, r.Rule)
 }
 
 // maxAnswerBody limits the body that is read, in bytes: a server whose answer never ends must not

@@ -22,6 +22,8 @@ type part struct {
 	vectors  []workload.Vector
 	requests []lab.Request // of the vectors, and then the inputs
 	needs    []string      // names of services
+	// subscription is how messages come to subscribers; nil: the workload has none.
+	subscription *lab.SubscriptionRule
 }
 
 // NewSuite returns the suite of workloads, whose inputs depend on seed. expected holds what every
@@ -29,7 +31,7 @@ type part struct {
 func NewSuite(workloads *workload.Set, seed uint64, expected ExpectedIdentity) *Suite {
 	s := &Suite{workloads: workloads, parts: map[string]part{}, expected: expected}
 	for _, w := range workloads.All() {
-		p := part{vectors: w.Vectors(), needs: w.Needs()}
+		p := part{vectors: w.Vectors(), needs: w.Needs(), subscription: w.Subscription()}
 		for _, v := range p.vectors {
 			p.requests = append(p.requests, v.Request)
 		}
@@ -53,6 +55,11 @@ func (s *Suite) Needs(workload string) []string { return s.parts[workload].needs
 
 // Requests returns the requests of a workload, in the order in which to send them.
 func (s *Suite) Requests(workload string) []lab.Request { return s.parts[workload].requests }
+
+// Subscription returns how messages come to the subscribers of a workload; nil if it has none.
+func (s *Suite) Subscription(workload string) *lab.SubscriptionRule {
+	return s.parts[workload].subscription
+}
 
 // Succeeding returns the requests of workload.Set.Succeeding.
 func (s *Suite) Succeeding() []lab.Request { return s.workloads.Succeeding() }

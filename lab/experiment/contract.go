@@ -197,6 +197,11 @@ func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (
 			return x, err
 		}
 		x.problems = append(x.problems, e.Checker.CheckAnswers(name, x.workloads[name])...)
+		delivered, err := e.checkSubscribers(ctx, name, cell)
+		if err != nil {
+			return x, err
+		}
+		x.problems = append(x.problems, delivered...)
 	}
 	x.problems = append(x.problems, unanswered...)
 	if len(x.problems) > 0 || len(x.scenarios) == 0 {
@@ -208,6 +213,22 @@ func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (
 	}
 	x.repeated, x.problems, err = e.requestScenarios(ctx, id, cell)
 	return x, err
+}
+
+// checkSubscribers returns how messages of a workload do not come to its subscribers. It returns nothing
+// for a workload without any.
+func (e *Experiment) checkSubscribers(ctx context.Context, workload string, cell Cell) (
+	problems []string, err error,
+) {
+	rule := e.Checker.Subscription(workload)
+	if rule == nil {
+		return nil, nil
+	}
+	faults, err := cell.CheckSubscribers(ctx, *rule)
+	for _, f := range faults {
+		problems = append(problems, workload+": "+f.String())
+	}
+	return problems, err
 }
 
 // requestScenarios sends a variant all requests of its scenarios once. unanswered lists

@@ -37,6 +37,9 @@ type Cell interface {
 	Listeners(ctx context.Context) ([]lab.Listener, error)
 	// Send sends each request once to the server.
 	Send(ctx context.Context, requests []lab.Request) ([]lab.Answer, error)
+	// CheckSubscribers subscribes to rooms of the server, publishes, and returns how the server breaks
+	// rule.
+	CheckSubscribers(ctx context.Context, rule lab.SubscriptionRule) ([]lab.DeliveryFault, error)
 	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)
 	// ReadHits passes the hits that the last attack kept to each, in chunks.
 	ReadHits(ctx context.Context, each func([]lab.Hit) error) error
@@ -70,6 +73,8 @@ type ContractChecker interface {
 	Needs(workload string) []string
 	// Requests returns the requests of a workload.
 	Requests(workload string) []lab.Request
+	// Subscription returns how messages come to the subscribers of a workload; nil if it has none.
+	Subscription(workload string) *lab.SubscriptionRule
 	// Succeeding returns requests that are answered with success where they are offered: one for
 	// each path and method of the workloads.
 	Succeeding() []lab.Request

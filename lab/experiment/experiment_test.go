@@ -33,6 +33,9 @@ type world struct {
 	judge  func(body string) []string // what is wrong with an answer to the contract
 	needs  []string                   // services that every workload needs
 
+	subscriptions map[string]*lab.SubscriptionRule // by workload
+	delivered     func(variant string, rule lab.SubscriptionRule) []lab.DeliveryFault
+
 	crash            string       // variant whose server ends during its attacks
 	neverReady       string       // variant whose server never answers
 	ends             []serviceEnd // services that end during the warm-up
@@ -189,6 +192,8 @@ func (w *world) Needs(string) []string { return w.needs }
 
 func (w *world) IdentityRequest() lab.Request { return lab.Request{Method: "GET", Path: "/identity"} }
 
+func (w *world) Subscription(workload string) *lab.SubscriptionRule { return w.subscriptions[workload] }
+
 func (w *world) Succeeding() []lab.Request { return []lab.Request{{Method: "GET", Path: "/json"}} }
 
 func (w *world) CheckAnswers(_ string, answers []lab.Answer) []string {
@@ -259,6 +264,15 @@ func (c *fakeCell) end(name string, after time.Duration) {
 		At: time.Unix(100, 0).Add(after), Reason: s.spec.Title() + " exited with code 7",
 	}
 	close(s.exited)
+}
+
+func (c *fakeCell) CheckSubscribers(_ context.Context, rule lab.SubscriptionRule) ([]lab.DeliveryFault,
+	error,
+) {
+	if c.world.delivered == nil {
+		return nil, nil
+	}
+	return c.world.delivered(c.variant, rule), nil
 }
 
 func (c *fakeCell) Listeners(context.Context) ([]lab.Listener, error) { return c.world.listeners, nil }

@@ -62,3 +62,30 @@ func TestVariantsAreComparedOnTheWorkloadsThatBothOffer(t *testing.T) {
 		t.Errorf("refused %v, want both that offer orders", refused)
 	}
 }
+
+// Where messages come to subscribers, they are checked by the workload's rule. A variant that delivers
+// them wrongly is refused.
+func TestVariantsThatDeliverMessagesWronglyAreRefused(t *testing.T) {
+	w := newWorld()
+	e := newExperiment(w, "a", "b", "c")
+	for _, name := range []string{"a", "b"} {
+		v := e.Variants["rt/"+name]
+		v.Offers = []string{"rooms"}
+		e.Variants["rt/"+name] = v
+	}
+	w.subscriptions = map[string]*lab.SubscriptionRule{"rooms": {Publish: "/rooms/{room}"}}
+	w.delivered = func(variant string, rule lab.SubscriptionRule) []lab.DeliveryFault {
+		if variant == "rt/a" || rule.Publish != "/rooms/{room}" {
+			return []lab.DeliveryFault{{Kind: lab.DeliveryLost, Text: "message 7"}}
+		}
+		return nil
+	}
+	refused, err := e.CheckContract(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(refused)); fmt.Sprint(got) != "[rt/a]" ||
+		refused["rt/a"] != "contract: rooms: lost: message 7" {
+		t.Errorf("refused %v", refused)
+	}
+}

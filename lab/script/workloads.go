@@ -16,7 +16,7 @@ import (
 // workloadIndex is what scripts need to know of the workloads.
 type workloadIndex struct {
 	Names []string            // also of those with a mistake
-	Paths map[string]string   // the workload of each path
+	Paths map[string]string   // the workload of each path, in which {room} stands for any room
 	Needs map[string][]string // services, by workload
 	// Incomplete says that a mistake hides the paths of a workload.
 	Incomplete bool
@@ -36,6 +36,19 @@ func newWorkloadIndex(set *workload.Set) workloadIndex {
 	}
 	slices.Sort(index.Names)
 	return index
+}
+
+// nameOf returns the name of the workload that a path belongs to, or "".
+func (w workloadIndex) nameOf(path string) string {
+	if name, known := w.Paths[path]; known {
+		return name
+	}
+	for pattern, name := range w.Paths {
+		if workload.MatchesPath(pattern, path) {
+			return name
+		}
+	}
+	return ""
 }
 
 // readOffers reads the workloads that a runtime or a variant offers. It returns nil without the
@@ -75,7 +88,7 @@ type askedWorkload struct{ name, path string }
 // askedBy returns the workloads of requests, each once.
 func (w workloadIndex) askedBy(requests []lab.Request) (asked []askedWorkload) {
 	for _, r := range requests {
-		name := w.Paths[r.PathOnly()]
+		name := w.nameOf(r.PathOnly())
 		known := slices.ContainsFunc(asked, func(a askedWorkload) bool { return a.name == name })
 		if name != "" && !known {
 			asked = append(asked, askedWorkload{name, r.PathOnly()})
@@ -161,9 +174,8 @@ func (s *scenarioScript) selectOffering(c *call, chosen chosenVariants) {
 		return
 	}
 	for _, r := range requests {
-		_, known := index.Paths[r.PathOnly()]
 		// The application answers every other path with this status.
-		if known || index.Incomplete || r.Accepts(http.StatusNotFound) {
+		if index.nameOf(r.PathOnly()) != "" || index.Incomplete || r.Accepts(http.StatusNotFound) {
 			continue
 		}
 		s.fault(syntax.MakePosition(&s.displayName, int32(r.At.Line), int32(r.At.Column)),

@@ -37,7 +37,10 @@ type responder interface {
 	serve(ctx context.Context, l *net.TCPListener) error
 }
 
-var responderKinds = []string{"null", "reference", "burn", "virtual", "waiting", "stalling", "upstream"}
+var responderKinds = []string{
+	"null", "reference", "burn", "virtual", "waiting", "stalling", "fanout",
+	"upstream",
+}
 
 // parseResponder returns the responder of a command line. A mistake is a *fault.Error.
 func parseResponder(args []string) (responder, error) {
@@ -56,6 +59,17 @@ func parseResponder(args []string) (responder, error) {
 	service := flags.Duration("service", 0, "time of one request on a single virtual core")
 	sigma := flags.Float64("sigma", 0, "contention: share of the service time that each other core adds")
 	kappa := flags.Float64("kappa", 0, "coherency: share of the service time that each pair of cores adds")
+	var o FanoutOptions
+	flags.Uint64Var(&o.Faults.Seed, "seed", 0, "of the list of faults")
+	flags.IntVar(&o.Faults.Subscribers, "subscribers", 0, "of a room, at which faults are")
+	flags.Int64Var(&o.Faults.Messages, "messages", 0, "of a room, among which faults are")
+	flags.IntVar(&o.Faults.Lost, "lost", 0, "deliveries in a room that are left out")
+	flags.IntVar(&o.Faults.Doubled, "doubled", 0, "deliveries in a room that come twice")
+	flags.IntVar(&o.Faults.Swapped, "swapped", 0, "deliveries in a room that come before the one before")
+	flags.IntVar(&o.Faults.Crossed, "crossed", 0, "deliveries in a room that have the number of the one before")
+	flags.Int64Var(&o.Skip, "skip", 0, "leave out every number that this divides")
+	flags.DurationVar(&o.Batch, "batch", 0, "period at whose end messages are delivered")
+	flags.BoolVar(&o.Unbounded, "unbounded", false, "hold any amount for a subscriber that does not read")
 	if err := flags.Parse(args[1:]); err != nil {
 		return nil, &fault.Error{Code: fault.ExitUsage, Err: err}
 	}
@@ -70,6 +84,9 @@ func parseResponder(args []string) (responder, error) {
 		return waiting{*delay}, nil
 	case args[0] == "stalling" && *stall > 0 && *period > *stall:
 		return newStalling(*period, *stall), nil
+	case args[0] == "fanout" && *delay >= 0 && o.Batch >= 0 && o.Skip >= 0 && o.Faults.valid():
+		o.Delay = *delay
+		return newFanout(o), nil
 	case args[0] == "null":
 		return newNull(), nil
 	case args[0] == "upstream":

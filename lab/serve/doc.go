@@ -8,6 +8,7 @@
 //	virtual    virtual cores that use no CPU and scale by a known law
 //	waiting    an answer after a delay without CPU, which saturates no CPU
 //	stalling   an immediate answer, except for one stall in every period
+//	fanout     messages to the subscribers of rooms, with known faults; measures how long they waited
 //
 // One responder is not measured. Applications under test call it:
 //

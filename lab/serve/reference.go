@@ -27,7 +27,7 @@ func (r *reference) answer(head []byte, write func([]byte)) {
 		if method == "DELETE" {
 			r.times.Reset()
 		}
-		text, err := json.Marshal(r.serviceTimes())
+		text, err := json.Marshal(summarise(r.times))
 		if err != nil {
 			panic("serve: encoding service times: " + err.Error()) // five numbers always encode
 		}
@@ -48,13 +48,13 @@ func isRequestFor(head []byte, path string) (method string, ok bool) {
 	return string(first), string(target) == path
 }
 
-// serviceTimes summarises the service times since the last reset.
-func (r *reference) serviceTimes() lab.ServiceTimes {
+// summarise returns the service times of a histogram.
+func summarise(times *hdrhistogram.Histogram) lab.ServiceTimes {
 	return lab.ServiceTimes{
-		Count:  r.times.TotalCount(),
-		Mean:   time.Duration(r.times.Mean()),
-		Median: time.Duration(r.times.ValueAtPercentile(50)),
-		P99:    time.Duration(r.times.ValueAtPercentile(99)),
-		Max:    time.Duration(r.times.Max()),
+		Count:  times.TotalCount(),
+		Mean:   time.Duration(times.Mean()),
+		Median: time.Duration(times.ValueAtPercentile(50)),
+		P99:    time.Duration(times.ValueAtPercentile(99)),
+		Max:    time.Duration(times.Max()),
 	}
 }

@@ -82,6 +82,19 @@ func Stalling(period, stall time.Duration) lab.Variant {
 		"stalling", fmt.Sprintf("-period=%v", period), fmt.Sprintf("-stall=%v", stall))
 }
 
+// Fanout returns the variant that delivers messages to the subscribers of rooms, with known faults. name
+// distinguishes several such variants.
+func Fanout(name, about string, o FanoutOptions) lab.Variant {
+	f := o.Faults
+	return newVariant(name, about, "fanout",
+		fmt.Sprintf("-seed=%d", f.Seed), fmt.Sprintf("-subscribers=%d", f.Subscribers),
+		fmt.Sprintf("-messages=%d", f.Messages), fmt.Sprintf("-lost=%d", f.Lost),
+		fmt.Sprintf("-doubled=%d", f.Doubled), fmt.Sprintf("-swapped=%d", f.Swapped),
+		fmt.Sprintf("-crossed=%d", f.Crossed), fmt.Sprintf("-skip=%d", o.Skip),
+		fmt.Sprintf("-delay=%v", o.Delay), fmt.Sprintf("-batch=%v", o.Batch),
+		fmt.Sprintf("-unbounded=%v", o.Unbounded))
+}
+
 // Upstream returns the service that servers call while they answer: it answers GET /wait?ms=N with 200
 // and "done" after N milliseconds without CPU, any number at once. Its image is the agent's.
 func Upstream() lab.Service {
@@ -114,7 +127,13 @@ func responderCommand(arguments ...string) []string {
 const (
 	StallsPath = "/stalls" // stalling: the []Stall so far
 	CallsPath  = "/hits"   // upstream: the lab.CallCount so far
+
+	FanoutFaultsPath = "/faults" // fanout: the []FanoutFault so far
 )
+
+// FanoutSubscriberParameter is a parameter of a subscription's query: the subscriber's index among those
+// of its room. A client that opens many connections at once can name them so.
+const FanoutSubscriberParameter = "subscriber"
 
 // Stall is a period in which a stalling server answered nothing.
 type Stall struct {

@@ -160,6 +160,13 @@ func (c *cell) Send(ctx context.Context, requests []lab.Request) ([]lab.Answer, 
 	return answers, c.addAgentOutput(err)
 }
 
+func (c *cell) CheckSubscribers(
+	ctx context.Context, rule lab.SubscriptionRule,
+) ([]lab.DeliveryFault, error) {
+	faults, err := c.agent.CheckSubscribers(ctx, agent.CheckRequest{BaseURL: c.baseURL, Rule: rule})
+	return faults, c.addAgentOutput(err)
+}
+
 func (c *cell) Listeners(ctx context.Context) ([]lab.Listener, error) {
 	all, err := c.agent.Listeners(ctx)
 	return all, c.addAgentOutput(err)

@@ -115,6 +115,8 @@ func (pathChecker) Requests(workload string) []lab.Request {
 	return []lab.Request{{Method: "GET", Path: "/" + workload}}
 }
 
+func (pathChecker) Subscription(string) *lab.SubscriptionRule { return nil }
+
 func (c pathChecker) Succeeding() []lab.Request { return c.Requests("hello") }
 
 func (pathChecker) CheckAnswers(workload string, answers []lab.Answer) []string {

@@ -249,6 +249,11 @@ func (l *loader) checkParts(w *Workload) {
 			l.mistake(w.Name, []string{`"identity": {`}, "identity: %v", err)
 		}
 	}
+	if d.Subscribers != nil {
+		if err := d.Subscribers.check(w); err != nil {
+			l.mistake(w.Name, []string{`"subscribers"`}, "subscribers: %v", err)
+		}
+	}
 	if d.Inputs != nil {
 		if err := d.Inputs.check(); err != nil {
 			l.mistake(w.Name, []string{`"inputs"`}, "inputs: %v", err)

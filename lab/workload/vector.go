@@ -52,7 +52,7 @@ func (v vector) resolve(e endpoint, rule headerRule) (Vector, error) {
 		return Vector{}, fmt.Errorf("the vector needs name and about")
 	}
 	path, _, _ := strings.Cut(v.Request.Path, "?")
-	if e.Path != "*" && path != e.Path {
+	if e.Path != anyOtherPath && !MatchesPath(e.Path, path) {
 		return Vector{}, fmt.Errorf("the request is for %s instead of the endpoint's %s", v.Request.Path, e.Path)
 	}
 	if !strings.HasPrefix(path, "/") || v.Request.Method == "" {

@@ -146,6 +146,8 @@ type document struct {
 	Endpoints []endpoint    `json:"endpoints"`
 	Identity  *IdentityRule `json:"identity"` // only Application has it
 	Inputs    *inputRule    `json:"inputs"`   // nil: it has no seeded inputs
+	// Subscribers says how messages come to subscribers; nil: nothing is published.
+	Subscribers *subscriptionRule `json:"subscribers"`
 }
 
 // headerRule says which headers answers have besides those that a vector names. Names are in lower

@@ -47,7 +47,7 @@ func TestShippedWorkloads(t *testing.T) {
 			t.Errorf("%s needs an upstream: %v", w.Name, got)
 		}
 	}
-	want := "application callbacks compute hello orders parallel stream wait"
+	want := "application callbacks chat compute hello orders parallel stream wait"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("workloads %s, want %s", got, want)
 	}
@@ -84,9 +84,71 @@ func TestEveryDocumentedAnswerHasAVector(t *testing.T) {
 			if a.Status == http.StatusBadGateway {
 				continue // no request can make a working upstream fail
 			}
+			if endless := a.Status == http.StatusSwitchingProtocols || a.ContentType == "text/event-stream"; endless {
+				continue // no vector has an answer without an end: subscribers check it
+			}
 			if !statuses[a.Status] {
 				t.Errorf("%s: no vector has the status %d", e.Path, a.Status)
 			}
+		}
+	}
+}
+
+func TestPathsOfRoomsMatchTheirEndpoint(t *testing.T) {
+	for _, c := range []struct {
+		endpoint, path string
+		want           bool
+	}{
+		{"/json", "/json", true},
+		{"/json", "/json/", false},
+		{"/json", "/jso", false},
+		{"/rooms/{room}/events", "/rooms/a-1/events", true},
+		{"/rooms/{room}/events", "/rooms/a-1/messages", false},
+		{"/rooms/{room}/events", "/rooms//events", false},
+		{"/rooms/{room}/events", "/rooms/a/b/events", false},
+		{"/rooms/{room}", "/rooms/a", true},
+		{"/rooms/{room}", "/rooms/a/", false},
+	} {
+		if got := MatchesPath(c.endpoint, c.path); got != c.want {
+			t.Errorf("%s and %s: %v", c.endpoint, c.path, got)
+		}
+	}
+}
+
+func TestOnlyWorkloadsWithSubscribersHaveASubscription(t *testing.T) {
+	for _, w := range load(t, repository).All() {
+		rule := w.Subscription()
+		if (rule != nil) != strings.Contains(strings.Join(w.Paths(), " "), "/events") {
+			t.Errorf("%s: %+v", w.Name, rule)
+		}
+		if rule != nil && (rule.Messages < 10_000 || rule.MaxHeldBytes < rule.MinHeldBytes) {
+			t.Errorf("%s: %+v", w.Name, rule)
+		}
+	}
+}
+
+func TestMistakesOfSubscribersAreReported(t *testing.T) {
+	good := subscriptionRule{SubscriptionRule: lab.SubscriptionRule{
+		Publish: "/r/{room}", Events: "/r/{room}", Socket: "/r/{room}", Messages: 10,
+		MessageBytes: 64, MaxMessageBytes: 64, MinHeldBytes: 1024, MaxHeldBytes: 1024,
+	}}
+	w := &Workload{doc: document{Endpoints: []endpoint{{Path: "/r/{room}"}, {Path: "/r"}}}}
+	if err := good.check(w); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*subscriptionRule){
+		`path "/r" has no {room}`:     func(r *subscriptionRule) { r.Events = "/r" },
+		`no endpoint "/x/{room}"`:     func(r *subscriptionRule) { r.Socket = "/x/{room}" },
+		"messages is 0":               func(r *subscriptionRule) { r.Messages = 0 },
+		"message_bytes must be":       func(r *subscriptionRule) { r.MessageBytes = 63 },
+		"held_min_bytes must be":      func(r *subscriptionRule) { r.MaxHeldBytes = 1000 },
+		"held_min_bytes must be at":   func(r *subscriptionRule) { r.MinHeldBytes = 1000 },
+		"message_bytes must be at le": func(r *subscriptionRule) { r.MaxMessageBytes = 63 },
+	} {
+		r := good
+		change(&r)
+		if err := r.check(w); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v instead of %s", err, want)
 		}
 	}
 }

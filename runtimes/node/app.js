@@ -69,23 +69,25 @@ export function createApp(identity, workforce) {
     );
   }
 
-  return (req, res) => {
-    const found = routes.get(pathOf(req.url));
-    if (found === undefined) {
-      sendError(res, 404, 'not found');
-      return;
-    }
-    const listener = found.listeners.get(req.method);
-    if (listener === undefined) {
-      sendError(res, 405, 'method not allowed', { allow: found.allow });
-    } else {
-      listener(req, res);
-    }
-  };
+  return (req, res) => dispatch(routes.get(pathOf(req.url)), req, res);
+}
+
+/** Calls the listener of the request's method. Without a route the path is one that there is not. */
+export function dispatch(found, req, res) {
+  if (found === undefined) {
+    sendError(res, 404, 'not found');
+    return;
+  }
+  const listener = found.listeners.get(req.method);
+  if (listener === undefined) {
+    sendError(res, 405, 'method not allowed', { allow: found.allow });
+  } else {
+    listener(req, res);
+  }
 }
 
 /** @param {Record<string, import('node:http').RequestListener>} listeners by method */
-function route(listeners) {
+export function route(listeners) {
   return { listeners: new Map(Object.entries(listeners)), allow: Object.keys(listeners).join(', ') };
 }
 
@@ -102,7 +104,7 @@ function computed(parameters, answer) {
  * A listener that sends the JSON of what answer brings, unless answer has sent
  * something itself, and its failures as errors.
  */
-function answering(answer) {
+export function answering(answer) {
   return async (req, res) => {
     try {
       const value = await answer(req, res);
@@ -118,7 +120,7 @@ function answering(answer) {
   };
 }
 
-function pathOf(url) {
+export function pathOf(url) {
   const query = url.indexOf('?');
   return query === -1 ? url : url.slice(0, query);
 }

@@ -80,6 +80,11 @@ func (leaseAgent) Send(_ context.Context, _ string, requests []lab.Request) []la
 	return answers
 }
 
+// CheckSubscribers returns an error.
+func (leaseAgent) CheckSubscribers(context.Context, agent.CheckRequest) ([]lab.DeliveryFault, error) {
+	return nil, errNoServices
+}
+
 // Attack returns an error.
 func (leaseAgent) Attack(context.Context, lab.Attack) (account.Observation, error) {
 	return account.Observation{}, errNoServices
@@ -168,6 +173,11 @@ func (a cellAgent) TellServices(all []agent.Service) {
 	for _, s := range all {
 		a.cell.told[s.ContainerID] = s.Name
 	}
+}
+
+// CheckSubscribers finds no fault.
+func (cellAgent) CheckSubscribers(context.Context, agent.CheckRequest) ([]lab.DeliveryFault, error) {
+	return nil, nil
 }
 
 // Listeners returns the sockets of the services that run.

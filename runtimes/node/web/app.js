@@ -72,7 +72,7 @@ export function answerFailure(error) {
 }
 
 /** A handler by method, and of all other methods. */
-function route(handlers) {
+export function route(handlers) {
   const allow = Object.keys(handlers).join(', ');
   return (request) => {
     const handler = handlers[request.method];
@@ -125,7 +125,7 @@ async function upload(request) {
 }
 
 /** The whole body: at once, where the request says how long it is. */
-async function readBody(request, limit) {
+export async function readBody(request, limit) {
   refuseLength(request, limit);
   if (request.headers.has('content-length')) return Buffer.from(await request.arrayBuffer());
   const chunks = [];
@@ -151,11 +151,11 @@ function answerError(status, error, headers) {
   return answer(JSON.stringify({ error }), JSON_TYPE, status, headers);
 }
 
-function answerJson(value) {
+export function answerJson(value) {
   return answer(JSON.stringify(value), JSON_TYPE);
 }
 
-function answer(content, type, status = 200, headers = {}) {
+export function answer(content, type, status = 200, headers = {}) {
   const response = new Response(content, { status, headers: { 'content-type': type, ...headers } });
   if (stopping) response.headers.set('connection', 'close');
   return response;

@@ -33,8 +33,9 @@ READ = ["GET", "HEAD"]
 router = APIRouter()
 
 
-def create_app(identity: Callable[[], dict[str, Any]]) -> FastAPI:
-    """The application; identity is called to answer GET /identity."""
+def create_app(identity: Callable[[], dict[str, Any]], *more: APIRouter) -> FastAPI:
+    """The application; identity is called to answer GET /identity, and more are the
+    routers of further endpoints."""
     app = FastAPI(
         lifespan=live,
         # No paths but the contract's.
@@ -48,7 +49,8 @@ def create_app(identity: Callable[[], dict[str, Any]]) -> FastAPI:
         },
     )
     app.state.identity = identity
-    app.include_router(router)
+    for included in (*more, router):
+        app.include_router(included)
     return app
 
 
@@ -80,6 +82,7 @@ async def refuse_route(request: Request, exception: HTTPException) -> JSONRespon
     # The exception knows the methods of one route, and /stream has two.
     routes = [route for route in router.routes if route.path == request.url.path]
     allow = ", ".join(sorted(method for route in routes for method in route.methods))
+    allow = allow or exception.headers["Allow"]  # a path with a parameter has one route
     return error_response(405, "method not allowed", {"allow": allow})
 
 

@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from lab_app.identity import describe
+from lab_app.rooms import MAX_MESSAGE_BYTES
 from lab_app.settings import (
     BACKLOG,
     EVENT_LOOP,
@@ -21,12 +22,21 @@ from lab_app.settings import (
     WORKERS,
 )
 
-# The application's factory, whether it knows the lifespan protocol, and the
-# libraries that identity names.
-APPLICATION, LIFESPAN, LIBRARIES = {
-    "none": ("lab_app.asgi:create_app", "on", []),
-    "fastapi": ("lab_app.fastapi_app:create_app", "on", ["fastapi", "starlette", "pydantic"]),
-    "django": ("lab_app.django_app:create_app", "off", ["django", "asgiref"]),
+FASTAPI = ["fastapi", "starlette", "pydantic"]
+
+# The application's factory, whether it knows the lifespan protocol, the server's
+# implementation of WebSocket, and the libraries that identity names.
+APPLICATION, LIFESPAN, WEBSOCKET, LIBRARIES = {
+    "none": ("lab_app.asgi:create_app", "on", "none", []),
+    "none-rooms": ("lab_app.asgi_rooms:create_app", "on", "websockets-sansio", ["websockets"]),
+    "fastapi": ("lab_app.fastapi_app:create_app", "on", "none", FASTAPI),
+    "fastapi-rooms": (
+        "lab_app.fastapi_rooms:create_app",
+        "on",
+        "websockets-sansio",
+        [*FASTAPI, "websockets"],
+    ),
+    "django": ("lab_app.django_app:create_app", "off", "none", ["django", "asgiref"]),
 }[FRAMEWORK]
 LIBRARIES += ["uvicorn", "uvloop", "httptools", "aiohttp"]
 
@@ -66,7 +76,10 @@ def main():
         interface="asgi3",
         loop=EVENT_LOOP,
         http="httptools",
-        ws="none",
+        ws=WEBSOCKET,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
         lifespan=LIFESPAN,
         log_level="warning",
         access_log=False,

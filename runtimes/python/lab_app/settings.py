@@ -7,7 +7,7 @@ PORT = int(os.environ.get("PORT") or 8080)
 UPSTREAM_URL = os.environ.get("UPSTREAM_URL") or "http://127.0.0.1:8081"
 
 MODEL = os.environ.get("WORKER_MODEL") or "single"  # single, processes or threads
-FRAMEWORK = os.environ.get("FRAMEWORK") or "none"  # none, fastapi or django, on uvicorn
+FRAMEWORK = os.environ.get("FRAMEWORK") or "none"  # on uvicorn: see server
 EVENT_LOOP = os.environ.get("EVENT_LOOP") or "uvloop"  # uvloop or asyncio
 
 CPUS = os.process_cpu_count() or 1  # those of the affinity mask
