@@ -94,18 +94,18 @@ const jsonScenario = `scenario(
 )
 `
 
-// copyRuntimes copies the runtimes and the workloads of this checkout.
+// copyRuntimes copies the runtimes, the workloads and the services of this checkout.
 func copyRuntimes(t testing.TB, root string) {
 	t.Helper()
-	for _, folder := range []string{"runtimes", workload.Dir} {
+	for _, folder := range []string{"runtimes", workload.Dir, workload.ServicesDir} {
 		if err := os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(repository, folder))); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// checkout returns a temporary copy of this checkout's runtimes and workloads, with jsonScenario as
-// the only scenario.
+// checkout returns a temporary copy of this checkout's runtimes, workloads and services, with
+// jsonScenario as the only scenario.
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()

@@ -78,13 +78,21 @@ func TestEachVariantMayOfferItsOwnWorkloads(t *testing.T) {
 	}
 }
 
-// All variants that ship offer every workload, except that Django reads a body whole.
+// All variants that ship offer every workload, except that Django reads a body whole, and that those
+// of several processes or without a driver have no shop.
 func TestShippedWorkloadsAreOffered(t *testing.T) {
 	library := load(t, repository)
 	for _, v := range library.Variants() {
 		want := len(library.Workloads.All())
 		if v.Runtime == "python-django" {
 			want-- // stream
+		}
+		if !slices.Contains(v.Offers, "shop") {
+			want--
+			if named := []string{"node/single", "node/express", "node/fastify", "bun/serve", "python/uvloop",
+				"python/fastapi", "python/flask", "python-django/uvicorn"}; slices.Contains(named, v.ID()) {
+				t.Errorf("%s has no shop", v.ID())
+			}
 		}
 		if got := len(library.Workloads.OfferedBy(v)); got != want {
 			t.Errorf("%s is asked %d workloads, want %d", v.ID(), got, want)

@@ -1,5 +1,6 @@
 // The application on Fastify.
 import { Buffer } from 'node:buffer';
+import process from 'node:process';
 
 import Fastify from 'fastify';
 
@@ -156,6 +157,12 @@ app.register(async (uploads) => {
     async (request) => ({ bytes: await countBody(request.raw, MAX_UPLOAD_BYTES) }),
   );
 });
+
+if (process.env.DATABASE_URL) {
+  // Servers without a database start without its client.
+  const { addShop } = await import('./shop-fastify.js');
+  addShop(app, withParameters);
+}
 
 /** Options of a route with a query of these parameters, and an answer of these fields. */
 function withParameters(parameters, fields) {
