@@ -21,6 +21,7 @@ const (
 	verbRead   = "read"
 	verbCanary = "canary"
 	verbListen = "listeners"
+	verbCount  = "count"
 
 	verbServices = "services"
 )
@@ -58,6 +59,11 @@ const spoolChunkSize = 1 << 20
 type sendArguments struct {
 	BaseURL  string `json:"base_url"`
 	Requests []byte `json:"requests"` // []lab.Request, packed
+}
+
+type countArguments struct {
+	Port  int            `json:"port"`
+	Query lab.CountQuery `json:"query"`
 }
 
 // packedAnswers holds []lab.Answer, compressed. A contract's streams are megabytes, which take
