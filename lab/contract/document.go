@@ -3,7 +3,6 @@ package contract
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -34,48 +33,50 @@ func (p answerPair) document() []Difference {
 	return []Difference{d}
 }
 
+// documentPart is one part of a document: the beginning of an element, a text, a comment or the
+// doctype. Parts in order, with how deep they are nested, are all that there is of a document.
+type documentPart struct {
+	depth int
+	text  string
+}
+
 // partAt returns a part of a document, for a message.
-func partAt(parts []string, at int) string {
+func partAt(parts []documentPart, at int) string {
 	if at == len(parts) {
 		return "(the end)"
 	}
-	return message.Excerpt([]byte(parts[at]), 0)
+	return message.Excerpt([]byte(parts[at].text), 0)
 }
 
-// documentParts returns the parts of a document in order: the beginning and the end of each element,
-// texts, comments and the doctype. The parser reads any bytes, as browsers do.
-func documentParts(body []byte) (parts []string) {
+// documentParts returns the parts of a document in order. The parser reads any bytes, as browsers do.
+func documentParts(body []byte) (parts []documentPart) {
 	root, err := html.Parse(bytes.NewReader(body))
 	if err != nil { // of the reader only
-		return []string{err.Error()}
+		return []documentPart{{text: err.Error()}}
 	}
-	var add func(n *html.Node, asWritten bool)
-	add = func(n *html.Node, asWritten bool) {
-		switch n.Type {
+	for part := range root.Descendants() {
+		depth, asWritten := 0, false
+		for above := range part.Ancestors() {
+			depth++
+			asWritten = asWritten || slices.Contains(spacedElements, above.Data)
+		}
+		text := part.Data
+		switch part.Type {
 		case html.ElementNode:
-			parts = append(parts, openingTag(n))
-			asWritten = asWritten || slices.Contains(spacedElements, n.Data)
+			text = openingTag(part.Data, part.Attr)
 		case html.TextNode:
-			text := n.Data
 			if !asWritten {
 				text = strings.Join(strings.FieldsFunc(text, isHTMLSpace), " ")
 			}
-			if text != "" {
-				parts = append(parts, text)
-			}
 		case html.CommentNode:
-			parts = append(parts, "<!--"+n.Data+"-->")
+			text = "<!--" + text + "-->"
 		case html.DoctypeNode:
-			parts = append(parts, "<!DOCTYPE "+n.Data+">")
+			text = "<!DOCTYPE " + text + ">"
 		}
-		for child := n.FirstChild; child != nil; child = child.NextSibling {
-			add(child, asWritten)
-		}
-		if n.Type == html.ElementNode {
-			parts = append(parts, "</"+n.Data+">")
+		if text != "" {
+			parts = append(parts, documentPart{depth, text})
 		}
 	}
-	add(root, false)
 	return parts
 }
 
@@ -85,14 +86,14 @@ var spacedElements = []string{"pre", "textarea", "script", "style"}
 // isHTMLSpace reports whether a character is white space of HTML. A no-break space is none.
 func isHTMLSpace(r rune) bool { return strings.ContainsRune(" \t\n\f\r", r) }
 
-func openingTag(n *html.Node) string {
-	attributes := map[string]string{}
-	for _, a := range n.Attr {
-		attributes[a.Key] = a.Val
-	}
-	tag := "<" + n.Data
-	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		tag += fmt.Sprintf(" %s=%q", name, attributes[name])
+// openingTag returns the tag that begins an element, with its attributes by name.
+func openingTag(name string, attributes []html.Attribute) string {
+	sorted := slices.SortedFunc(slices.Values(attributes), func(a, b html.Attribute) int {
+		return strings.Compare(a.Key, b.Key)
+	})
+	tag := "<" + name
+	for _, a := range sorted {
+		tag += fmt.Sprintf(" %s=%q", a.Key, a.Val)
 	}
 	return tag + ">"
 }

@@ -45,7 +45,7 @@ func TestDocumentsDiffer(t *testing.T) {
 		"a text that is not escaped":    {strings.NewReplacer("&lt;b&gt;", "<b>"), "-a <b> c"},
 		"escaped twice":                 {strings.NewReplacer("&lt;", "&amp;lt;"), "+a &lt;b> c"},
 		"an attribute that is not":      {strings.NewReplacer("&quot;", `"`), "+<body class="},
-		"a missing element":             {strings.NewReplacer("<li>für</li>", ""), "+</ul>"},
+		"a missing element":             {strings.NewReplacer("<li>für</li>", ""), "+<pre>"},
 		"another text":                  {strings.NewReplacer("für", "fur"), "+fur"},
 		"a no-break space":              {strings.NewReplacer(" c<", "&nbsp;c<"), "differs at part"},
 		"white space that is preserved": {strings.NewReplacer("a  b", "a b"), "+a b"},
