@@ -157,8 +157,9 @@ func (c *Client) Listeners(ctx context.Context) (all []lab.Listener, err error) 
 }
 
 // Count asks a database on a port of the cell what it has counted so far.
-func (c *Client) Count(ctx context.Context, port int, q lab.CountQuery) (counts lab.DatabaseCounts,
-	err error) {
+func (c *Client) Count(
+	ctx context.Context, port int, q lab.CountQuery,
+) (counts lab.DatabaseCounts, err error) {
 	return counts, c.call(ctx, verbCount, countArguments{port, q}, &counts)
 }
 

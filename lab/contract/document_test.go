@@ -9,8 +9,10 @@ import (
 
 // page answers with an HTML body.
 func page(body string) lab.Answer {
-	return lab.Answer{Status: 200, Header: map[string]string{"content-type": "text/html; charset=utf-8"},
-		Body: []byte(body)}
+	return lab.Answer{
+		Status: 200, Header: map[string]string{"content-type": "text/html; charset=utf-8"},
+		Body: []byte(body),
+	}
 }
 
 const listPage = `<!DOCTYPE html><html><body class="a" title="x &amp; &quot;y&quot;"><ul>` +

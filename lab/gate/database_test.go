@@ -38,14 +38,18 @@ func TestOtherDatabaseWorkIsFound(t *testing.T) {
 			func(_ *lab.Sample, c *lab.DatabaseCounts) { c.Statements = 15 + 5*19 },
 			"the server sent 110 statements",
 		},
-		"one statement too many": {func(_ *lab.Sample, c *lab.DatabaseCounts) { c.Statements++ },
-			"sent 16 statements"},
+		"one statement too many": {
+			func(_ *lab.Sample, c *lab.DatabaseCounts) { c.Statements++ },
+			"sent 16 statements",
+		},
 		"an order that is not stored": {
 			func(_ *lab.Sample, c *lab.DatabaseCounts) { c.Stored = 1 },
 			"the database postgres stored 1 orders for 7 answers, which store 2",
 		},
-		"an order that nobody asked for": {func(_ *lab.Sample, c *lab.DatabaseCounts) { c.Stored = 3 },
-			"stored 3 orders"},
+		"an order that nobody asked for": {
+			func(_ *lab.Sample, c *lab.DatabaseCounts) { c.Stored = 3 },
+			"stored 3 orders",
+		},
 		"books that do not balance": {
 			func(_ *lab.Sample, c *lab.DatabaseCounts) {
 				c.Unbalanced = map[string]int64{"orders_without_lines": 2, "lines_elsewhere": 1}
@@ -53,7 +57,8 @@ func TestOtherDatabaseWorkIsFound(t *testing.T) {
 			"the books of the database postgres do not balance: 1 lines elsewhere, 2 orders without lines",
 		},
 		"a hit that failed after its work": {func(s *lab.Sample,
-			_ *lab.DatabaseCounts) {
+			_ *lab.DatabaseCounts,
+		) {
 			s.Measured.Attack.Succeeded = 6
 		}, ""},
 		"a hit that failed before its work": {

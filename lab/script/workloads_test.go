@@ -90,8 +90,10 @@ func TestShippedWorkloadsAreOffered(t *testing.T) {
 		}
 		if !slices.Contains(v.Offers, "shop") {
 			want--
-			if named := []string{"node/single", "node/express", "node/fastify", "bun/serve", "python/uvloop",
-				"python/fastapi", "python/flask", "python-django/uvicorn"}; slices.Contains(named, v.ID()) {
+			if named := []string{
+				"node/single", "node/express", "node/fastify", "bun/serve", "python/uvloop",
+				"python/fastapi", "python/flask", "python-django/uvicorn",
+			}; slices.Contains(named, v.ID()) {
 				t.Errorf("%s has no shop", v.ID())
 			}
 		}
