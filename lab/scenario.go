@@ -67,9 +67,19 @@ type Request struct {
 	// disturb the other requests.
 	Background bool `json:"background,omitempty"`
 
+	DatabaseWork
 	Expect int          `json:"expect,omitempty"` // status that counts as success; 0: any 2xx
 	Answer *Expectation `json:"answer,omitempty"` // what else makes the answer a success; nil: its workload does
 	At     Place        `json:"at,omitzero"`      // position in the script
+}
+
+// DatabaseWork is what a successful answer takes of the database beside the server. It is zero where
+// no workload says it.
+type DatabaseWork struct {
+	// Statements counts those on the tables of the service, however they are sent.
+	Statements int `json:"statements,omitempty"`
+	// Stores counts what the answer stores: an order is one.
+	Stores int `json:"stores,omitempty"`
 }
 
 // PathOnly returns the path without the query.

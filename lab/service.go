@@ -48,6 +48,21 @@ type Service struct {
 	ServerEnv map[string]string
 	// CallCount is answered with the CallCount of the service; nil: it does not count its calls.
 	CallCount *Request
+	// Counts is asked at the edges of each window of load; nil: the service is not asked.
+	Counts *CountQuery
+}
+
+// CountQuery is a query over PostgreSQL's protocol that is answered with one row: DatabaseCounts.
+type CountQuery struct{ User, Database, SQL string }
+
+// DatabaseCounts is what a database counts of what the server asked it.
+type DatabaseCounts struct {
+	Statements int64 `json:"statements"` // so far, on the tables of the database
+	Rows       int64 `json:"rows"`       // that these returned or changed
+	Stored     int64 `json:"stored"`     // what answers store, so far: orders
+	// Unbalanced has what the books must not have and do have, by name: units that are neither in stock
+	// nor in an order.
+	Unbalanced map[string]int64 `json:"unbalanced,omitempty"`
 }
 
 // Title names the service in messages: "the server", "the upstream", "the database postgres". A trial

@@ -62,6 +62,9 @@ type ServiceAccount struct {
 	Container          *ContainerAccount
 	// calls that it answered from just before to just after the attack, if it counts them
 	Calls *int64
+	// Counts are those between its readings, which lie just outside of the attack. Unbalanced is that of
+	// the last reading.
+	Counts *DatabaseCounts
 }
 
 // CPUSum holds the CPU times of several threads or processes.

@@ -22,6 +22,8 @@ type ServiceReadings struct {
 	CPUs  []int          // that the engine granted it
 	Usage *UsageReadings // nil if its container was not read
 	Calls *int64         // calls that it answered; nil if they were not counted
+	// Counts are those before and after; nil if it was not asked.
+	Counts *CountReadings
 }
 
 // Between returns what each party used between two readings. separateIRQTime says that

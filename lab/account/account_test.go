@@ -78,7 +78,13 @@ func quiet() Readings {
 					ThrottledPeriods: 3, ThrottledAbove: 5, OOMEvents: 7, MemoryPeakBytes: ptr(int64(99)),
 				},
 			}},
-			{Role: lab.RoleUpstream, Name: "upstream", CPUs: []int{0}, Calls: ptr(int64(42))},
+			{
+				Role: lab.RoleUpstream, Name: "upstream", CPUs: []int{0}, Calls: ptr(int64(42)),
+				Counts: &CountReadings{
+					Before: lab.DatabaseCounts{Statements: 7, Rows: 8, Stored: 9, Unbalanced: map[string]int64{"x": 1}},
+					After:  lab.DatabaseCounts{Statements: 17, Rows: 28, Stored: 39, Unbalanced: map[string]int64{"y": 2}},
+				},
+			},
 		},
 	}
 }
@@ -100,6 +106,7 @@ func TestBetweenAccountsForEachParty(t *testing.T) {
 		Beside: []lab.ServiceAccount{{
 			Role: lab.RoleUpstream, Name: "upstream", CPUs: []int{0},
 			CPU: ptr(200 * ms), Sleeps: 3, Calls: ptr(int64(42)),
+			Counts:    &lab.DatabaseCounts{Statements: 10, Rows: 20, Stored: 30, Unbalanced: map[string]int64{"y": 2}},
 			Threads:   lab.CPUSum{Total: 200 * ms, Largest: 200 * ms},
 			Processes: lab.CPUSum{Total: 200 * ms, Largest: 200 * ms},
 		}},
@@ -177,6 +184,14 @@ func TestBetweenMarksWhatIsUnknown(t *testing.T) {
 		"the upstream's calls were not counted": {
 			func(r *Readings) { r.Services[1].Calls = nil },
 			func(a *lab.Accounts) { a.Beside[0].Calls = nil },
+		},
+		"a service was not asked for its counts": {
+			func(r *Readings) { r.Services[1].Counts = nil },
+			func(a *lab.Accounts) { a.Beside[0].Counts = nil },
+		},
+		"a count of a service fell": {
+			func(r *Readings) { r.Services[1].Counts.After.Statements = 6 },
+			func(a *lab.Accounts) { a.Beside[0].Counts = nil },
 		},
 		"no upstream": {
 			func(r *Readings) { r.Services = r.Services[:1] },

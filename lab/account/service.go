@@ -12,7 +12,7 @@ import (
 func serviceAccount(r ServiceReadings, cell CellReadings) lab.ServiceAccount {
 	before, after := cell.Before.service(r.Name), cell.After.service(r.Name)
 	s := lab.ServiceAccount{
-		Role: r.Role, Name: r.Name, CPUs: r.CPUs, Calls: r.Calls,
+		Role: r.Role, Name: r.Name, CPUs: r.CPUs, Calls: r.Calls, Counts: countsBetween(r.Counts),
 		Ended: len(after.Threads) == 0, Container: containerAccount(r.Usage),
 	}
 	threads := threadIncreases(before, after)

@@ -169,6 +169,13 @@ func (c *Client) Listeners(ctx context.Context) (all []lab.Listener, err error) 
 	return all, c.call(ctx, verbListen, struct{}{}, &all)
 }
 
+// Count asks a database on a port of the cell what it has counted so far.
+func (c *Client) Count(
+	ctx context.Context, port int, q lab.CountQuery,
+) (counts lab.DatabaseCounts, err error) {
+	return counts, c.call(ctx, verbCount, countArguments{port, q}, &counts)
+}
+
 // spoolReader reads a cell's spool chunk by chunk.
 type spoolReader struct {
 	ctx    context.Context

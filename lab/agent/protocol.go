@@ -22,6 +22,7 @@ const (
 	verbCanary = "canary"
 	verbListen = "listeners"
 	verbRooms  = "rooms"
+	verbCount  = "count"
 
 	verbServices   = "services"
 	verbCrossCheck = "crosscheck"
@@ -66,6 +67,11 @@ type sendArguments struct {
 type CheckRequest struct {
 	BaseURL string               `json:"base_url"`
 	Rule    lab.SubscriptionRule `json:"rule"`
+}
+
+type countArguments struct {
+	Port  int            `json:"port"`
+	Query lab.CountQuery `json:"query"`
 }
 
 // packedAnswers holds []lab.Answer, compressed. A contract's streams are megabytes, which take

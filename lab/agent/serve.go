@@ -41,6 +41,8 @@ type Agent interface {
 	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
 	// Listeners returns the TCP sockets of the cell that accept connections, sorted by port.
 	Listeners() ([]lab.Listener, error)
+	// Count asks a database on a port of the cell what it has counted so far.
+	Count(ctx context.Context, port int, q lab.CountQuery) (lab.DatabaseCounts, error)
 }
 
 // Serve replies on out to the requests from in, until in ends. It refuses to serve if the namespace
@@ -172,6 +174,12 @@ func dispatch(ctx context.Context, req request, a Agent) (any, error) {
 		return a.RunCanaries(ctx, cpus)
 	case verbListen:
 		return a.Listeners()
+	case verbCount:
+		var args countArguments
+		if err := json.Unmarshal(req.Arguments, &args); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		return a.Count(ctx, args.Port, args.Query)
 	case verbServices:
 		var told []Service
 		if err := json.Unmarshal(req.Arguments, &told); err != nil {

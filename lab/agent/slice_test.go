@@ -63,9 +63,10 @@ func TestAGeneratorThatWaitsHasAShortSlice(t *testing.T) {
 			defer server.Close()
 			client, _, _ := startAgentOn(t, m)
 			o, err := client.Attack(t.Context(), lab.Attack{
-				Name: "waiting", BaseURL: server.URL, Kind: lab.Peak, Connections: 1,
-				Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
-				Duration: 50 * time.Millisecond, Timeout: time.Second, SleepWhenIdle: !c.polls,
+				Name: "waiting", BaseURL: server.URL, Kind: lab.Peak, Generator: lab.EventLoop,
+				Connections: 1,
+				Targets:     []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
+				Duration:    50 * time.Millisecond, Timeout: time.Second, SleepWhenIdle: !c.polls,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -97,18 +97,18 @@ const jsonScenario = `scenario(
 )
 `
 
-// copyRuntimes copies the runtimes and the workloads of this checkout.
+// copyRuntimes copies the runtimes, the workloads and the services of this checkout.
 func copyRuntimes(t testing.TB, root string) {
 	t.Helper()
-	for _, folder := range []string{"runtimes", workload.Dir} {
+	for _, folder := range []string{"runtimes", workload.Dir, workload.ServicesDir} {
 		if err := os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(repository, folder))); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// checkout returns a temporary copy of this checkout's runtimes and workloads, with jsonScenario as
-// the only scenario.
+// checkout returns a temporary copy of this checkout's runtimes, workloads and services, with
+// jsonScenario as the only scenario.
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -127,7 +127,7 @@ func helloCheckout(t *testing.T) string {
 	root := checkout(t)
 	for _, runtime := range []string{"node", "python"} {
 		edit(t, filepath.Join(root, "runtimes", runtime, "runtime.star"), func(s string) string {
-			return regexp.MustCompile(`offers = \[.*\]`).ReplaceAllString(s, `offers = ["hello"]`)
+			return regexp.MustCompile(`offers = [^\n]*,`).ReplaceAllString(s, `offers = ["hello"],`)
 		})
 	}
 	return root

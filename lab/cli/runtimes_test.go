@@ -165,9 +165,11 @@ func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	compileProgram(t.Context(), t, "static", filepath.Join(folder, "server"))
-	workloads := filepath.FromSlash(workload.Dir)
-	if err := os.CopyFS(filepath.Join(folder, workloads), os.DirFS(filepath.Join(root, workloads))); err != nil {
-		t.Fatal(err)
+	for _, dir := range []string{workload.Dir, workload.ServicesDir} { // workloads name services
+		dir = filepath.FromSlash(dir)
+		if err := os.CopyFS(filepath.Join(folder, dir), os.DirFS(filepath.Join(root, dir))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, text := range map[string]string{
 		"Dockerfile": `ARG BASE_IMAGE

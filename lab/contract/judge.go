@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/expect"
 	"runtimelab/lab/message"
 	"runtimelab/lab/workload"
 )
@@ -48,6 +49,9 @@ func CheckAnswer(v workload.Vector, got lab.Answer) []Difference {
 	found := p.status()
 	found = append(found, p.headers(slices.Sorted(maps.Keys(v.Want.Header)))...)
 	found = append(found, p.headerSet(v.RequiredHeaders, v.OptionalHeaders)...)
+	if v.WantJSON != nil {
+		return append(found, p.containedJSON(v.WantJSON)...)
+	}
 	return append(found, p.body()...)
 }
 
@@ -163,10 +167,24 @@ func headerNames(a lab.Answer, optional []string) []string {
 	return names
 }
 
+// containedJSON compares the body of b with JSON that it must contain.
+func (p answerPair) containedJSON(want []byte) []Difference {
+	m := expect.CheckJSON(want, p.b.Body)
+	if m == (expect.Mismatch{}) {
+		return nil
+	}
+	d := p.newDifference(m.Part + " differs")
+	d.A, d.B = m.Want, m.Found
+	return []Difference{d}
+}
+
 func (p answerPair) body() []Difference {
 	a, b := p.a.Body, p.b.Body
-	if bytes.Equal(a, b) {
+	switch {
+	case bytes.Equal(a, b):
 		return nil
+	case isDocument(p.a) && isDocument(p.b):
+		return p.document()
 	}
 	at := message.CommonPrefix(a, b)
 	d := p.newDifference(fmt.Sprintf("body differs at byte %d (%d and %s)", at, len(a),

@@ -46,6 +46,9 @@ func expectedAnswer(v workload.Vector) lab.Answer {
 	for _, name := range v.RequiredHeaders {
 		a.Header[name] = "whatever"
 	}
+	if v.WantJSON != nil {
+		a.Body = v.WantJSON
+	}
 	return a
 }
 

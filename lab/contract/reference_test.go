@@ -164,7 +164,7 @@ func TestRandomQueriesStayWithinTheContract(t *testing.T) {
 		for seed := range uint64(8) {
 			for _, r := range w.RandomRequests(seed) {
 				path := r.PathOnly()
-				if path == "/echo" || path == "/rooms/inputs/messages" {
+				if path == "/echo" || path == "/rooms/inputs/messages" || strings.HasPrefix(path, "/shop/") {
 					continue // judged by comparison only
 				}
 				if _, known := endpoints[path]; !known {

@@ -52,7 +52,7 @@ func Check(r lab.Request, got lab.Answer) Mismatch {
 	case want.SHA256 != "":
 		return checkSum(want.SHA256, got.Body)
 	case want.JSON != nil:
-		return checkJSON(want.JSON, got.Body)
+		return CheckJSON(want.JSON, got.Body)
 	}
 	return Mismatch{}
 }
@@ -75,8 +75,9 @@ func checkSum(want string, body []byte) Mismatch {
 	return Mismatch{}
 }
 
-// checkJSON finds the same bodies wrong as a Matcher, and says why.
-func checkJSON(want, body []byte) Mismatch {
+// CheckJSON returns the first mismatch between a body and JSON that it must contain. It finds the same
+// bodies wrong as a Matcher.
+func CheckJSON(want, body []byte) Mismatch {
 	expected, err := decodeJSON(want)
 	if err != nil {
 		return Mismatch{"the expectation", "not JSON", err.Error()}

@@ -75,8 +75,8 @@ func TestMatcherComparesTheMembersThatAreNamed(t *testing.T) {
 			if got := m.Matches([]byte(c.body)); got != c.same {
 				t.Errorf("%s matches %s: %v, want %v", want, c.body, got, c.same)
 			}
-			if got := checkJSON([]byte(want), []byte(c.body)); (got == Mismatch{}) != c.same {
-				t.Errorf("checkJSON(%s, %s) is %+v, want a mismatch: %v", want, c.body, got, !c.same)
+			if got := CheckJSON([]byte(want), []byte(c.body)); (got == Mismatch{}) != c.same {
+				t.Errorf("CheckJSON(%s, %s) is %+v, want a mismatch: %v", want, c.body, got, !c.same)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func checkAgreement(t interface{ Fatalf(string, ...any) }, want, body []byte) {
 	if err != nil {
 		t.Fatalf("NewMatcher(%s): %v", want, err)
 	}
-	explained := checkJSON(want, body)
+	explained := CheckJSON(want, body)
 	if fast := m.Matches(body); fast != (explained == Mismatch{}) {
 		t.Fatalf("want %s, body %q: Matches is %v, checkJSON %+v", want, body, fast, explained)
 	}

@@ -63,6 +63,8 @@ type Service interface {
 	Usage(ctx context.Context) (account.Usage, error)
 	// Calls returns the number of calls so far, or nil if the service does not count them.
 	Calls(ctx context.Context) (*int64, error)
+	// Counts returns what a database has counted so far, or nil if it is not asked.
+	Counts(ctx context.Context) (*lab.DatabaseCounts, error)
 }
 
 // ContractChecker compares answers with the workloads that variants offer.

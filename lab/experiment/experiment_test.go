@@ -58,6 +58,7 @@ type world struct {
 	canary         time.Duration // duration of each canary
 	callsPerAttack int64         // calls of the upstream
 	upstreamCalls  int64         // calls so far
+	counts         lab.DatabaseCounts
 	upstreamCPU    time.Duration // CPU time of the upstream in an attack
 
 	engineError     error // returned by CheckEngine
@@ -426,6 +427,15 @@ func (s *fakeService) Calls(context.Context) (*int64, error) {
 	}
 	calls := s.cell.world.upstreamCalls
 	return &calls, s.cell.world.upstreamError
+}
+
+func (s *fakeService) Counts(context.Context) (*lab.DatabaseCounts, error) {
+	if s.spec.Counts == nil {
+		return nil, nil
+	}
+	s.cell.world.log = append(s.cell.world.log, "counts")
+	counts := s.cell.world.counts
+	return &counts, s.cell.world.upstreamError
 }
 
 // Ending returns how the service ended. The server of the variant that crashes may have ended without

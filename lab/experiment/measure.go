@@ -87,7 +87,7 @@ func waitForCloses(ctx context.Context, connections int) error {
 func (e *Experiment) attackWithReadings(
 	ctx context.Context, s lab.Sample, a lab.Attack, cell Cell, before account.Usage,
 ) (measured lab.Sample, after account.Usage, err error) {
-	besideBefore, err := readBeside(ctx, cell)
+	besideBefore, err := readBeside(ctx, cell, false)
 	if err != nil {
 		return s, after, err
 	}
@@ -110,7 +110,7 @@ func (e *Experiment) attackWithReadings(
 	if after, err = serverOf(cell).Usage(ctx); err != nil {
 		return s, after, err
 	}
-	besideAfter, err := readBeside(ctx, cell)
+	besideAfter, err := readBeside(ctx, cell, true)
 	if err != nil {
 		return s, after, err
 	}

@@ -89,12 +89,14 @@ func besideServer(cell Cell) (beside []Service) {
 
 // besideReading is what a service beside the server has used and answered so far.
 type besideReading struct {
-	usage account.Usage
-	calls *int64 // nil: it does not count them
+	usage  account.Usage
+	calls  *int64              // nil: it does not count them
+	counts *lab.DatabaseCounts // nil: it is not asked
 }
 
-// readBeside reads the services of a cell beside the server, all at once.
-func readBeside(ctx context.Context, cell Cell) ([]besideReading, error) {
+// readBeside reads the services of a cell beside the server, all at once. A database works to count:
+// it is asked before the first reading of its usage, and after the last one.
+func readBeside(ctx context.Context, cell Cell, afterLoad bool) ([]besideReading, error) {
 	beside := besideServer(cell)
 	readings := make([]besideReading, len(beside))
 	group, ctx := errgroup.WithContext(ctx)
@@ -104,11 +106,29 @@ func readBeside(ctx context.Context, cell Cell) ([]besideReading, error) {
 				err = fmt.Errorf("reading %s's call count: %w", s.Spec().Title(), err)
 				return fault.During(ctx, partyOf(s), err)
 			}
-			readings[i].usage, err = s.Usage(ctx)
+			if !afterLoad {
+				if readings[i].counts, err = readCounts(ctx, s); err != nil {
+					return err
+				}
+			}
+			if readings[i].usage, err = s.Usage(ctx); err != nil || !afterLoad {
+				return err
+			}
+			readings[i].counts, err = readCounts(ctx, s)
 			return err
 		})
 	}
 	return readings, group.Wait()
+}
+
+// readCounts asks a database what it has counted so far.
+func readCounts(ctx context.Context, s Service) (*lab.DatabaseCounts, error) {
+	counts, err := s.Counts(ctx)
+	if err != nil {
+		err = fmt.Errorf("reading the counts of %s: %w", s.Spec().Title(), err)
+		return nil, fault.During(ctx, partyOf(s), err)
+	}
+	return counts, nil
 }
 
 // besideReadings joins what was read of the services beside the server before and after a window of
@@ -122,6 +142,9 @@ func besideReadings(cell Cell, before, after []besideReading) (all []account.Ser
 			if before[i].calls != nil && after[i].calls != nil {
 				calls := *after[i].calls - *before[i].calls
 				r.Calls = &calls
+			}
+			if before[i].counts != nil && after[i].counts != nil {
+				r.Counts = &account.CountReadings{Before: *before[i].counts, After: *after[i].counts}
 			}
 		}
 		all = append(all, r)

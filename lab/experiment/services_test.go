@@ -188,20 +188,23 @@ func TestAVariantIsAServiceWithItsOwnSettings(t *testing.T) {
 func TestEveryServiceIsReadAroundAnAttack(t *testing.T) {
 	w := newWorld()
 	cell, err := w.Open(t.Context(), lab.CellRequest{Services: []lab.Service{
-		{Role: lab.RoleDatabase, Name: "postgres", CPUs: lab.CPURequest{Pinned: []int{2}}},
+		{
+			Role: lab.RoleDatabase, Name: "postgres", CPUs: lab.CPURequest{Pinned: []int{2}},
+			Counts: &lab.CountQuery{User: "lab"},
+		},
 		{Role: lab.RoleUpstream, Name: lab.UpstreamName, CallCount: &lab.Request{Path: "/hits"}},
 		{Role: lab.RoleServer, Name: "rt/a"},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.upstreamCalls = 8
-	before, err := readBeside(t.Context(), cell)
+	w.upstreamCalls, w.counts = 8, lab.DatabaseCounts{Statements: 3}
+	before, err := readBeside(t.Context(), cell, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.upstreamCalls = 50
-	after, err := readBeside(t.Context(), cell)
+	w.upstreamCalls, w.counts = 50, lab.DatabaseCounts{Statements: 13, Rows: 4}
+	after, err := readBeside(t.Context(), cell, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,14 +213,19 @@ func TestEveryServiceIsReadAroundAnAttack(t *testing.T) {
 	}
 	calls := int64(42)
 	want := []account.ServiceReadings{
-		{Role: lab.RoleDatabase, Name: "postgres", CPUs: []int{2}, Usage: used},
+		{
+			Role: lab.RoleDatabase, Name: "postgres", CPUs: []int{2}, Usage: used,
+			Counts: &account.CountReadings{
+				Before: lab.DatabaseCounts{Statements: 3}, After: lab.DatabaseCounts{Statements: 13, Rows: 4},
+			},
+		},
 		{Role: lab.RoleUpstream, Name: lab.UpstreamName, Usage: used, Calls: &calls},
 	}
 	if got := besideReadings(cell, before, after); !reflect.DeepEqual(got, want) {
 		t.Errorf("read %+v, want %+v", got, want)
 	}
 	for i := range want {
-		want[i].Usage, want[i].Calls = nil, nil
+		want[i].Usage, want[i].Calls, want[i].Counts = nil, nil, nil
 	}
 	if got := besideReadings(cell, nil, nil); !reflect.DeepEqual(got, want) {
 		t.Errorf("without readings: %+v, want %+v", got, want)

@@ -70,7 +70,7 @@ func failed(s lab.Sample) *lab.GateResult {
 	case accounts.Server.Container == nil:
 		return newResult(lab.Failed, "the resource usage of the server's container could not be read")
 	}
-	return cmp.Or(tooFewCalls(*s.Measured), unattributed(*s.Measured))
+	return cmp.Or(tooFewCalls(*s.Measured), otherDatabaseWork(s), unattributed(*s.Measured))
 }
 
 // anyStepAnswered reports whether the server answered at any step of a search. No

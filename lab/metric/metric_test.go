@@ -78,7 +78,12 @@ func fullSample() observed {
 		Attack:        fullAttack(at),
 		UpstreamCalls: ptr(int64(17000)),
 		Beside: []account.ServiceReadings{{
-			Role: lab.RoleDatabase, Name: "postgres", CPUs: []int{3}, Usage: &account.UsageReadings{
+			Role: lab.RoleDatabase, Name: "postgres", CPUs: []int{3},
+			Counts: &account.CountReadings{
+				Before: lab.DatabaseCounts{Statements: 7, Rows: 5},
+				After:  lab.DatabaseCounts{Statements: 24007, Rows: 320005},
+			},
+			Usage: &account.UsageReadings{
 				After: account.Usage{CPU: 1280 * time.Millisecond, MemoryPeakBytes: ptr(int64(12 << 20))},
 			},
 		}},
@@ -198,7 +203,8 @@ const header = "" +
 	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,idle_loop_cpu_s," +
 	"generator_slice_ms,foreign_generator_ratio,foreign_server_ratio,foreign_cpu_ratio," +
 	"upstream_hits,upstream_cpu_ratio," +
-	"database_cpu_us_per_request,database_cpu_ratio,database_memory_peak_mib,unattributed_cpu_s," +
+	"database_cpu_us_per_request,database_cpu_ratio,database_memory_peak_mib," +
+	"statements_per_request,rows_per_request,unattributed_cpu_s," +
 	"steal_ratio,canary_max_ms," +
 	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,backlog,server_cpus,cpus,service_mean_ms," +
 	"slo,validity,validity_reason"
@@ -249,6 +255,8 @@ func TestAFullSampleFillsEveryColumn(t *testing.T) {
 		"database_cpu_us_per_request": "80.000",   // 1.28 s for 16000
 		"database_cpu_ratio":          "0.125000", // 1.25 s of 10 s x 1
 		"database_memory_peak_mib":    "12.000",
+		"statements_per_request":      "1.500000",  // 24000 for 16000
+		"rows_per_request":            "20.000000", // 320000
 		"unattributed_cpu_s":          "0.250000",
 		"workers":                     "2",
 		"backlog":                     "4096",
@@ -488,6 +496,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 			"first_byte_p50_ms", "first_byte_p99_ms", "latency_mean_ms",
 			"latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
 			"latency_p999_ms", "latency_max_ms", "latency_raw_p50_ms", "latency_raw_p99_ms",
+			"statements_per_request", "rows_per_request",
 		}},
 		{"nothing sent", func(s *observed) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
 		{"no schedule", func(s *observed) { s.Attack.Intended = 0 }, []string{"sent_ratio"}},

@@ -73,6 +73,31 @@ func UpstreamCalls(w lab.Window) (int64, bool) {
 		func(s lab.ServiceAccount) (int64, bool) { return known(s.Calls) })
 }
 
+// StatementsPerRequest returns the statements that the server sent to databases, on their tables, per
+// request that succeeded.
+func StatementsPerRequest(w lab.Window) (float64, bool) {
+	return countPerRequest(w, func(c lab.DatabaseCounts) int64 { return c.Statements })
+}
+
+// RowsPerRequest returns the rows that these statements returned or changed, per request that succeeded.
+func RowsPerRequest(w lab.Window) (float64, bool) {
+	return countPerRequest(w, func(c lab.DatabaseCounts) int64 { return c.Rows })
+}
+
+// countPerRequest returns a count of the databases per request that succeeded.
+func countPerRequest(w lab.Window, count func(lab.DatabaseCounts) int64) (float64, bool) {
+	sum, ok := sumOver(servicesOf(w, lab.RoleDatabase), func(s lab.ServiceAccount) (int64, bool) {
+		if s.Counts == nil {
+			return 0, false
+		}
+		return count(*s.Counts), true
+	})
+	if !ok || w.Attack.Succeeded == 0 {
+		return 0, false
+	}
+	return float64(sum) / float64(w.Attack.Succeeded), true
+}
+
 // cpuRatioOf returns a figure of the services of a role: their CPU time divided by the time of their
 // CPUs, between the generator's readings.
 func cpuRatioOf(role lab.Role) func(lab.Window) (float64, bool) {

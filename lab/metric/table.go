@@ -350,6 +350,16 @@ var table = []Metric{
 		windowNumber(memoryPeakOf(lab.RoleDatabase)),
 	},
 	{
+		"statements_per_request", "", Neither, Float, 6, Load, DatabaseRows,
+		"statements on the database's tables, as it counts them, per request that succeeded",
+		windowNumber(StatementsPerRequest),
+	},
+	{
+		"rows_per_request", "", Neither, Float, 6, Load, DatabaseRows,
+		"rows that these statements returned or changed, per request that succeeded",
+		windowNumber(RowsPerRequest),
+	},
+	{
 		"unattributed_cpu_s", "s", Neither, Float, 6, CPU, EveryRow,
 		"CPU time of processes in the cell that belong to no service of the trial",
 		windowNumber(UnattributedCPUSeconds),

@@ -56,7 +56,7 @@ func evaluateService(
 		name:     "service",
 		required: []string{"about", "role", "user", "port", "ready", "memory"},
 		optional: []string{
-			"base", "image", "dockerfile", "command", "env", "writable", "server_env", "depends_on",
+			"base", "image", "dockerfile", "command", "env", "writable", "server_env", "depends_on", "counts",
 		},
 		make: s.makeService,
 	})
@@ -67,6 +67,7 @@ func evaluateService(
 		make:     makeBase,
 	})
 	s.define(function{name: "tcp", optional: []string{"send", "answer"}, make: makeTCP})
+	s.define(function{name: "query", required: []string{"user", "database", "sql"}, make: makeQuery})
 	s.defineReady()
 	if err := s.evaluate(ctx, bounds, source); err != nil {
 		return fileResult{}, err
@@ -85,6 +86,18 @@ func makeTCP(c *call) starlark.Value {
 	return &tcpExchange{
 		opaqueValue: "tcp", ready: lab.Readiness{Send: c.bytes("send"), Answer: c.bytes("answer")},
 	}
+}
+
+// countQuery is the value of query().
+type countQuery struct {
+	opaqueValue
+	query lab.CountQuery
+}
+
+func makeQuery(c *call) starlark.Value {
+	return &countQuery{opaqueValue: "query", query: lab.CountQuery{
+		User: c.stringLine("user"), Database: c.stringLine("database"), SQL: string(c.bytes("sql")),
+	}}
 }
 
 func (s *serviceScript) makeService(c *call) starlark.Value {
@@ -106,6 +119,13 @@ func (s *serviceScript) makeService(c *call) starlark.Value {
 	service.MemoryBytes = c.size("memory")
 	service.Writable = readWritableSizes(c, service.MemoryBytes)
 	service.ServerEnv = readVariables(c, "server_env")
+	if arg, ok := c.validArgument("counts"); ok {
+		if made, ok := arg.value.(*countQuery); ok {
+			service.Counts = &made.query
+		} else {
+			c.wrongType(arg, "counts", "query(…)")
+		}
+	}
 	s.readDependsOn(c)
 	return starlark.None
 }

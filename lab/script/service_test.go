@@ -26,6 +26,8 @@ func serviceText(replacements ...string) string {
     writable = {"/tmp": "16MiB", "/data": "256MiB"},
     server_env = {"CACHE_URL": "cache://127.0.0.1:6379"},
     depends_on = ["store"],
+    counts = query(user = "lab", database = "cache", sql = """SELECT 1
+FROM counts"""),
 )
 `)
 }
@@ -68,6 +70,7 @@ variant(name = "a", about = "as it is")
 			Ready:       &lab.Readiness{Send: []byte("PING\r\n"), Answer: []byte("+PONG")},
 			MemoryBytes: 1 << 30, DependsOn: []string{"store"},
 			ServerEnv: map[string]string{"CACHE_URL": "cache://127.0.0.1:6379"},
+			Counts:    &lab.CountQuery{User: "lab", Database: "cache", SQL: "SELECT 1\nFROM counts"},
 		},
 	}
 	if err != nil || !reflect.DeepEqual(cache, want) {
@@ -117,6 +120,11 @@ func TestMistakesInServices(t *testing.T) {
 		"another readiness": {
 			serviceText(`tcp(send = b"PING\r\n", answer = b"+PONG")`, `"+PONG"`),
 			`:9:13: service: ready is a string, want tcp(…) or get(…)`,
+		},
+		"counts of another kind": {
+			serviceText(`query(user = "lab", database = "cache", sql = """SELECT 1
+FROM counts""")`, "tcp()"),
+			`:14:14: service: counts is a tcp, want query(…)`,
 		},
 		"an exchange of numbers": {
 			serviceText(`b"+PONG"`, "1"),
@@ -171,7 +179,7 @@ func TestMistakesInServices(t *testing.T) {
 			`:4:12: service: base is given beside image, which is used as it is; give one of them` + "\n" +
 				file + `:5:31: service: dockerfile is given beside image, which is used as it is; give one of them`,
 		},
-		"twice":   {serviceText() + serviceText(), `:15:1: service: called twice; the first is in line 1`},
+		"twice":   {serviceText() + serviceText(), `:17:1: service: called twice; the first is in line 1`},
 		"nothing": {"x = 1\n", ":1:1: there is no service() in the file"},
 	} {
 		t.Run(name, func(t *testing.T) {

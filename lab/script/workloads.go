@@ -15,9 +15,10 @@ import (
 
 // workloadIndex is what scripts need to know of the workloads.
 type workloadIndex struct {
-	Names []string            // also of those with a mistake
-	Paths map[string]string   // the workload of each path, in which {room} stands for any room
-	Needs map[string][]string // services, by workload
+	Names []string                    // also of those with a mistake
+	Paths map[string]string           // the workload of each path, in which {room} stands for any room
+	Needs map[string][]string         // services, by workload
+	Work  map[string]lab.DatabaseWork // by path
 	// Incomplete says that a mistake hides the paths of a workload.
 	Incomplete bool
 }
@@ -25,6 +26,7 @@ type workloadIndex struct {
 func newWorkloadIndex(set *workload.Set) workloadIndex {
 	index := workloadIndex{
 		Names: slices.Clone(set.Broken), Paths: map[string]string{}, Needs: map[string][]string{},
+		Work:       map[string]lab.DatabaseWork{},
 		Incomplete: len(set.Broken) > 0,
 	}
 	for _, w := range set.All() {
@@ -32,6 +34,7 @@ func newWorkloadIndex(set *workload.Set) workloadIndex {
 		index.Needs[w.Name] = w.Needs()
 		for _, path := range w.Paths() {
 			index.Paths[path] = w.Name
+			index.Work[path] = w.DatabaseWork(path)
 		}
 	}
 	slices.Sort(index.Names)
@@ -97,6 +100,16 @@ func (w workloadIndex) askedBy(requests []lab.Request) (asked []askedWorkload) {
 	return asked
 }
 
+// setWork says in each request what a successful answer takes of the database. Where the script expects
+// an error, nothing is known of it.
+func (w workloadIndex) setWork(requests []lab.Request) {
+	for i, r := range requests {
+		if r.Expect == 0 || r.Accepts(http.StatusOK) {
+			requests[i].DatabaseWork = w.Work[r.PathOnly()]
+		}
+	}
+}
+
 // offersSomething reports whether a variant offers a workload. Otherwise it has an API of its own.
 func (p variantPool) offersSomething(id string) bool { return len(p.offers[lab.OriginalOf(id)]) > 0 }
 
@@ -152,7 +165,12 @@ func ShortenVariants(ids, all []string) (short []string) {
 // reports those that do not offer it and that the script names, the paths that no workload has,
 // and a service that is missing. Variants with an API of their own can be asked anything.
 func (s *scenarioScript) selectOffering(c *call, chosen chosenVariants) {
-	requests, index := s.scenario.AllRequests(), s.variants.workloads
+	index := s.variants.workloads
+	index.setWork(s.scenario.Requests)
+	for _, p := range s.scenario.Phases {
+		index.setWork(p.Requests)
+	}
+	requests := s.scenario.AllRequests()
 	asked := index.askedBy(requests)
 	before, offering := s.faultCount, false
 	for _, v := range chosen {

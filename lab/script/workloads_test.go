@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"runtimelab/lab"
 	"runtimelab/lab/script"
 )
 
@@ -78,8 +79,8 @@ func TestEachVariantMayOfferItsOwnWorkloads(t *testing.T) {
 	}
 }
 
-// All variants that ship offer every workload but rooms, which are programs of their own, except that
-// Django reads a body whole.
+// All variants that ship offer every workload, with these exceptions: rooms are programs of their own,
+// Django reads a body whole, and variants of several processes or without a driver have no shop.
 func TestShippedWorkloadsAreOffered(t *testing.T) {
 	library := load(t, repository)
 	for _, v := range library.Variants() {
@@ -87,8 +88,17 @@ func TestShippedWorkloadsAreOffered(t *testing.T) {
 		if v.Runtime == "python-django" {
 			want-- // stream
 		}
-		if slices.Equal(v.Offers, []string{"chat"}) {
+		switch {
+		case slices.Equal(v.Offers, []string{"chat"}):
 			want = 2 // rooms, and what every application has
+		case !slices.Contains(v.Offers, "shop"):
+			want--
+			if named := []string{
+				"node/single", "node/express", "node/fastify", "bun/serve", "python/uvloop",
+				"python/fastapi", "python/flask", "python-django/uvicorn",
+			}; slices.Contains(named, v.ID()) {
+				t.Errorf("%s has no shop", v.ID())
+			}
 		}
 		if got := len(library.Workloads.OfferedBy(v)); got != want {
 			t.Errorf("%s is asked %d workloads, want %d", v.ID(), got, want)
@@ -300,5 +310,44 @@ func TestVariantsAreShortenedByRuntime(t *testing.T) {
 		if got := fmt.Sprint(script.ShortenVariants(c.ids, all)); got != c.want {
 			t.Errorf("%v become %s, want %s", c.ids, got, c.want)
 		}
+	}
+}
+
+// A request says what its answer takes of the database, unless an error is expected.
+func TestRequestsSayWhatTheyTakeOfADatabase(t *testing.T) {
+	library := load(t, repository)
+	for name, want := range map[string]string{
+		"shop-product": "[{1 0}]", "shop-category": "[{1 0}]", "shop-page": "[{1 0}]", "shop-order": "[{5 1}]",
+		"shop": "[{1 0} {5 1}]", "json": "[{0 0}]",
+	} {
+		scenarios, err := library.Select(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var work []lab.DatabaseWork
+		for _, r := range scenarios[0].AllRequests() {
+			if !slices.Contains(work, r.DatabaseWork) {
+				work = append(work, r.DatabaseWork)
+			}
+		}
+		slices.SortFunc(work, func(a, b lab.DatabaseWork) int { return a.Statements - b.Statements })
+		if got := fmt.Sprint(work); got != want {
+			t.Errorf("%s takes %s, want %s", name, got, want)
+		}
+	}
+	files := workloadFiles()
+	files["scenarios/workloads/hello/workload.json"] = strings.Replace(
+		workloadFile("hello", "", "/q"), `"path": "/q"`, `"path": "/q", "statements": 3`, 1)
+	files["scenarios/a.star"] = `scenario(
+    name = "a", about = "refused", phases = [warmup(), peak()],
+    requests = [get("/q", expect = 409), get("/q")], variants = ["bun/serve"],
+)
+`
+	scenarios, err := load(t, checkout(t, files)).Select("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := scenarios[0].Requests; r[0].Statements != 0 || r[1].Statements != 3 {
+		t.Errorf("a refusal takes %d statements, an answer %d", r[0].Statements, r[1].Statements)
 	}
 }

@@ -147,6 +147,18 @@ func (s *service) Calls(ctx context.Context) (*int64, error) {
 	return &calls.Count, nil
 }
 
+func (s *service) Counts(ctx context.Context) (*lab.DatabaseCounts, error) {
+	spec := s.Spec()
+	if spec.Counts == nil {
+		return nil, nil
+	}
+	counts, err := s.cell.agent.Count(ctx, spec.Port, *spec.Counts)
+	if err != nil {
+		return nil, s.cell.addAgentOutput(err)
+	}
+	return &counts, nil
+}
+
 func (c *cell) AwaitFirstAnswer(
 	ctx context.Context, t lab.Target, timeout time.Duration,
 ) (time.Time, error) {

@@ -204,7 +204,7 @@ func (l *loader) resolve() {
 				l.mistake(w.Name, quoted("path", e.Path), "endpoint %s has no vectors", e.Path)
 			}
 			for _, doc := range e.Vectors {
-				v, err := doc.resolve(e, rule)
+				v, err := doc.resolve(e, rule, w.Paths())
 				if err != nil {
 					l.mistake(w.Name, quoted("name", doc.Name), "endpoint %s, vector %q: %v", e.Path, doc.Name, err)
 					continue

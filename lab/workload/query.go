@@ -23,14 +23,19 @@ type queryEndpoint struct {
 	Parameters []parameter `json:"parameters"`
 }
 
-// parameter is a whole number from Low to High. Requests use at most AtMost,
-// because larger numbers would take long.
+// parameter is a whole number from Low to High. Requests use at most AtMost, because larger numbers
+// would take long, and at least AtLeast, because the answers to smaller ones depend on what else the
+// server was asked.
 type parameter struct {
-	Name   string `json:"name"`
-	Low    int64  `json:"low"`
-	AtMost int64  `json:"at_most"`
-	High   int64  `json:"high"`
+	Name    string `json:"name"`
+	Low     int64  `json:"low"`
+	AtLeast int64  `json:"at_least"` // below Low: Low
+	AtMost  int64  `json:"at_most"`
+	High    int64  `json:"high"`
 }
+
+// smallest returns the smallest number that requests use.
+func (p parameter) smallest() int64 { return max(p.Low, p.AtLeast) }
 
 // uploadRule describes the endpoint that takes any bytes.
 type uploadRule struct {
@@ -48,9 +53,9 @@ func (r queryRule) check() error {
 			return fmt.Errorf("endpoint %q needs a path, methods and parameters", e.Path)
 		}
 		for _, p := range e.Parameters {
-			if p.Name == "" || p.Low < 0 || p.Low > p.AtMost || p.AtMost > p.High {
-				return fmt.Errorf("endpoint %s: parameter %q needs a name and 0 <= low <= at_most <= high",
-					e.Path, p.Name)
+			if p.Name == "" || p.Low < 0 || p.smallest() > p.AtMost || p.AtMost > p.High {
+				return fmt.Errorf("endpoint %s: parameter %q needs a name, 0 <= low <= at_most <= high, and "+
+					"at_least <= at_most", e.Path, p.Name)
 			}
 		}
 	}
@@ -95,16 +100,17 @@ func (r *queryRule) request(g requestGenerator, valid bool) lab.Request {
 	return made
 }
 
-// validNumber returns a number from Low to AtMost, often at or near an end.
+// validNumber returns a number that requests use, often at or near an end.
 func (g requestGenerator) validNumber(p parameter) string {
-	n := p.Low + g.Int64N(p.AtMost-p.Low+1)
+	low := p.smallest()
+	n := low + g.Int64N(p.AtMost-low+1)
 	switch g.IntN(8) {
 	case 0:
-		n = p.Low
+		n = low
 	case 1:
 		n = p.AtMost
 	case 2:
-		n = p.Low + g.Int64N(min(10, p.AtMost-p.Low+1))
+		n = low + g.Int64N(min(10, p.AtMost-low+1))
 	}
 	return strconv.FormatInt(n, 10)
 }

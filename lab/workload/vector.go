@@ -1,8 +1,11 @@
 package workload
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,9 +17,11 @@ type Vector struct {
 	Name    string // unique: "echo-typical"
 	About   string // one line that describes it
 	Request lab.Request
-	// Want holds the exact status, body and values of headers. It includes
-	// content-length, unless the body is chunked.
+	// Want holds the exact status, body and values of headers. It includes content-length, unless the
+	// body is chunked, or may differ in length: a document of HTML, or a body with WantJSON.
 	Want lab.Answer
+	// WantJSON is contained in the body, as in lab.Expectation.JSON; nil: the body is Want's.
+	WantJSON []byte
 	// RequiredHeaders lists headers that must be present with any value, and OptionalHeaders those
 	// that may be. Headers other than these and those of Want are not allowed.
 	RequiredHeaders, OptionalHeaders []string
@@ -42,18 +47,25 @@ type response struct {
 	// Chunked says that the body has the chunked transfer coding. HTTP clients
 	// remove it with its header, so all that shows is a missing content-length.
 	Chunked bool `json:"chunked,omitempty"`
+	// JSON is contained in a body that has members which a vector cannot know, in the place of a body.
+	JSON json.RawMessage `json:"json,omitempty"`
 	body
 }
 
-// resolve checks a vector of the file and returns it with all bodies and headers.
-// rule is the one for the headers of every answer.
-func (v vector) resolve(e endpoint, rule headerRule) (Vector, error) {
+// documentType begins the content-type of a body that is compared as a document.
+const documentType = "text/html"
+
+// resolve checks a vector of the file and returns it with all bodies and headers. rule is the one for
+// the headers of every answer. paths are those of the workload: a vector may check what the endpoint
+// has done to another one.
+func (v vector) resolve(e endpoint, rule headerRule, paths []string) (Vector, error) {
 	if v.Name == "" || v.About == "" {
 		return Vector{}, fmt.Errorf("the vector needs name and about")
 	}
 	path, _, _ := strings.Cut(v.Request.Path, "?")
-	if e.Path != anyOtherPath && !MatchesPath(e.Path, path) {
-		return Vector{}, fmt.Errorf("the request is for %s instead of the endpoint's %s", v.Request.Path, e.Path)
+	if e.Path != anyOtherPath && !slices.ContainsFunc(paths, func(p string) bool { return MatchesPath(p, path) }) {
+		return Vector{}, fmt.Errorf("the request is for %s instead of the endpoint's %s or another one's of the "+
+			"workload", v.Request.Path, e.Path)
 	}
 	if !strings.HasPrefix(path, "/") || v.Request.Method == "" {
 		return Vector{}, fmt.Errorf("the request needs a method and a path that begins with /")
@@ -82,7 +94,10 @@ func (v vector) resolve(e endpoint, rule headerRule) (Vector, error) {
 	switch {
 	case hasLength && v.Response.Chunked:
 		return Vector{}, fmt.Errorf("a chunked response cannot have a content-length")
-	case !hasLength && !v.Response.Chunked:
+	case v.Response.JSON != nil && v.Response.body != body{}:
+		return Vector{}, errors.New("response: only one of json and a body may be given")
+	case !hasLength && !v.Response.Chunked && v.Response.JSON == nil &&
+		!strings.HasPrefix(headers["content-type"], documentType):
 		headers["content-length"] = strconv.Itoa(len(responseBody))
 	}
 	if headers["content-type"] == "" {
@@ -101,6 +116,7 @@ func (v vector) resolve(e endpoint, rule headerRule) (Vector, error) {
 			Method: v.Request.Method, Path: v.Request.Path, Header: v.Request.Headers, Body: requestBody,
 		},
 		Want:            lab.Answer{Status: v.Response.Status, Header: headers, Body: responseBody},
+		WantJSON:        v.Response.JSON,
 		RequiredHeaders: required,
 		OptionalHeaders: rule.optionalNames(),
 	}, nil

@@ -128,6 +128,16 @@ func (w *Workload) Paths() (paths []string) {
 	return paths
 }
 
+// DatabaseWork returns what a successful answer to a path of the workload takes of the database.
+func (w *Workload) DatabaseWork(path string) lab.DatabaseWork {
+	for _, e := range w.doc.Endpoints {
+		if e.Path == path {
+			return e.DatabaseWork
+		}
+	}
+	return lab.DatabaseWork{}
+}
+
 // Vectors returns all vectors in the order of the file. Send them in that order: some check the
 // effect of earlier ones.
 func (w *Workload) Vectors() []Vector { return slices.Clone(w.vectors) }
@@ -174,9 +184,10 @@ func (h headerRule) optionalNames() []string {
 
 // endpoint describes a path, or all paths that are not listed if Path is "*".
 type endpoint struct {
-	Path    string      `json:"path"`
-	Methods []string    `json:"methods"`
-	About   string      `json:"about"`
+	Path    string   `json:"path"`
+	Methods []string `json:"methods"`
+	About   string   `json:"about"`
+	lab.DatabaseWork
 	Answers []answerDoc `json:"answers"`
 	Vectors []vector    `json:"vectors"`
 }

@@ -47,7 +47,7 @@ func TestShippedWorkloads(t *testing.T) {
 			t.Errorf("%s needs an upstream: %v", w.Name, got)
 		}
 	}
-	want := "application callbacks chat compute hello orders parallel stream wait"
+	want := "application callbacks chat compute hello orders parallel shop stream wait"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("workloads %s, want %s", got, want)
 	}

@@ -1,5 +1,6 @@
 // Requests to answers on node:http alone: routing, and what every endpoint says.
 import { Buffer } from 'node:buffer';
+import process from 'node:process';
 import { pipeline } from 'node:stream';
 
 import { countBody, isJson, NotJson, readBody } from './body.js';
@@ -16,6 +17,10 @@ import { computeInParts } from './workforce.js';
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json';
 const BYTES = 'application/octet-stream';
+const HTML = 'text/html; charset=utf-8';
+
+// Servers without a database start without its client.
+const shop = process.env.DATABASE_URL && { ...(await import('./shop.js')), ...(await import('./shop-pg.js')) };
 
 /**
  * The application as a request listener.
@@ -68,6 +73,9 @@ export function createApp(identity, workforce) {
       })),
     );
   }
+  if (shop) {
+    for (const [path, handlers] of Object.entries(shopRoutes())) routes.set(path, handlers);
+  }
 
   return (req, res) => dispatch(routes.get(pathOf(req.url)), req, res);
 }
@@ -84,6 +92,29 @@ export function dispatch(found, req, res) {
   } else {
     listener(req, res);
   }
+}
+
+function shopRoutes() {
+  return {
+    '/shop/product': computed(PARAMETERS.product, ({ id }) => shop.findProduct(id)),
+    '/shop/category': computed(PARAMETERS.category, async ({ id }) => ({
+      category: id,
+      products: await shop.listCategory(id),
+    })),
+    '/shop/page': readable(
+      answering(async (req, res) => {
+        const { id } = parametersOf(req, PARAMETERS.category);
+        send(res, 200, HTML, shop.renderCategory(id, await shop.listCategory(id)));
+      }),
+    ),
+    '/shop/order': route({
+      POST: answering(async (req) => {
+        const basket = await readJson(req);
+        shop.validateBasket(basket);
+        return shop.placeOrder(basket);
+      }),
+    }),
+  };
 }
 
 /** @param {Record<string, import('node:http').RequestListener>} listeners by method */
@@ -131,10 +162,14 @@ function parametersOf(req, parameters) {
 }
 
 async function echo(req) {
-  if (!isJson(req.headers['content-type'])) throw new NotJson();
-  const order = parseOrder(await readBody(req, MAX_BODY_BYTES));
+  const order = await readJson(req);
   validateOrder(order);
   return priceOrder(order);
+}
+
+async function readJson(req) {
+  if (!isJson(req.headers['content-type'])) throw new NotJson();
+  return parseOrder(await readBody(req, MAX_BODY_BYTES));
 }
 
 function sendStream(req, res) {

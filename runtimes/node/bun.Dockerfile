@@ -15,6 +15,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund && npm cache clean --force
 COPY *.js ./
+COPY views ./views
 COPY web/*.js ./web/
 COPY bun/*.js ./bun/
 

@@ -1,6 +1,7 @@
 // The application on Express.
 import { Buffer } from 'node:buffer';
 import { createServer } from 'node:http';
+import process from 'node:process';
 import { pipeline } from 'node:stream';
 
 import express from 'express';
@@ -47,9 +48,10 @@ app
 
 app
   .route('/echo')
-  .post(requireJson, promptly(express.raw({ type: () => true, limit: MAX_BODY_BYTES })), requireOrder, (req, res) =>
-    sendJson(res, priceOrder(res.locals.order)),
-  )
+  .post(...readJson(), (req, res) => {
+    validateOrder(res.locals.order);
+    sendJson(res, priceOrder(res.locals.order));
+  })
   .all(allowOnly('POST'));
 
 for (const kernel of Object.keys(kernels)) {
@@ -99,6 +101,12 @@ app
   .post(async (req, res) => sendJson(res, { bytes: await countBody(req, MAX_UPLOAD_BYTES) }))
   .all(allowOnly('GET, HEAD, POST'));
 
+if (process.env.DATABASE_URL) {
+  // Servers without a database start without its client.
+  const { addShop } = await import('./shop-express.js');
+  addShop(app, { allowOnly, parameters, readJson, sendJson });
+}
+
 app.use((req, res) => {
   res.status(404);
   sendJson(res, { error: 'not found' });
@@ -135,6 +143,11 @@ function allowOnly(methods) {
   };
 }
 
+/** Handlers that put the parsed JSON of a body into res.locals.order. */
+function readJson() {
+  return [requireJson, promptly(express.raw({ type: () => true, limit: MAX_BODY_BYTES })), parseBody];
+}
+
 function requireJson(req, res, next) {
   if (!isJson(req.get('Content-Type'))) throw new NotJson();
   next();
@@ -169,10 +182,8 @@ function promptly(parser) {
 
 // express.json() would decode the body by its charset, drop a byte order mark,
 // and replace what is not UTF-8; all of these are no orders.
-function requireOrder(req, res, next) {
-  const order = parseOrder(req.body ?? Buffer.alloc(0));
-  validateOrder(order);
-  res.locals.order = order;
+function parseBody(req, res, next) {
+  res.locals.order = parseOrder(req.body ?? Buffer.alloc(0));
   next();
 }
 

@@ -1,4 +1,6 @@
 // The application on Fastify.
+import process from 'node:process';
+
 import { countBody, NotJson } from './body.js';
 import { chained, parallel } from './callbacks.js';
 import { createApp } from './fastify-app.js';
@@ -93,6 +95,12 @@ app.register(async (uploads) => {
     async (request) => ({ bytes: await countBody(request.raw, MAX_UPLOAD_BYTES) }),
   );
 });
+
+if (process.env.DATABASE_URL) {
+  // Servers without a database start without its client.
+  const { addShop } = await import('./shop-fastify.js');
+  addShop(app, withParameters);
+}
 
 /** Options of a route with a query of these parameters, and an answer of these fields. */
 function withParameters(parameters, fields) {

@@ -15,11 +15,13 @@ export const MAX_WAIT_MS = 60_000;
 /** The parameters of each kind of request, in the order in which they are checked. */
 export const PARAMETERS = {
   callbacks: [{ name: 'n', low: 1, high: 100_000 }],
+  category: [{ name: 'id', low: 1, high: 500 }],
   compute: (kernel) => [{ name: 'n', low: 1, high: kernels[kernel].largest }],
   parallel: (kernel) => [
     { name: 'workers', low: 1, high: 64 },
     { name: 'n', low: 1, high: kernels[kernel].largest },
   ],
+  product: [{ name: 'id', low: 1, high: 100_000 }],
   stream: [{ name: 'mib', low: 1, high: 64 }],
   wait: [{ name: 'ms', low: 0, high: MAX_WAIT_MS }],
 };

@@ -4,11 +4,12 @@ import { Ajv } from 'ajv';
 import { BOUNDS } from './orders.js';
 import { WHOLE_NUMBER } from './parameters.js';
 
-const integer = (minimum, maximum) => ({ type: 'integer', minimum, maximum });
+/** A whole number within bounds. */
+export const integer = (minimum, maximum) => ({ type: 'integer', minimum, maximum });
 const text = (minLength, maxLength) => ({ type: 'string', format: 'well-formed', minLength, maxLength });
 
 /** An object of exactly these fields. */
-const exactly = (properties) => ({
+export const exactly = (properties) => ({
   type: 'object',
   required: Object.keys(properties),
   additionalProperties: false,

@@ -61,6 +61,11 @@ func (m machine) RunCanaries(ctx context.Context, cpus []int) (all []lab.Canary,
 // ReadSpool returns nothing: no attack keeps its hits.
 func (machine) ReadSpool(int64) ([]byte, error) { return nil, nil }
 
+// Count returns nothing: no service in memory is a database.
+func (machine) Count(context.Context, int, lab.CountQuery) (counts lab.DatabaseCounts, err error) {
+	return counts, nil
+}
+
 // leaseAgent is the agent of a lease, which has no services.
 type leaseAgent struct{ machine }
 

@@ -13,7 +13,10 @@ import { deepenBacklog } from './backlog.js';
 // Bun looks at its connections every 4 s, and may close one so much too early.
 const IDLE_TIMEOUT_S = HTTP_OPTIONS.keepAliveTimeout / 1000 + 5;
 
-const routes = Object.entries(createRoutes(() => describe(HTTP_OPTIONS), wait));
+// Without a database Bun starts without its client.
+const shop = process.env.DATABASE_URL && { ...(await import('../shop.js')), ...(await import('./shop-sql.js')) };
+
+const routes = Object.entries(createRoutes(() => describe(HTTP_OPTIONS), wait, shop));
 const server = Bun.serve({
   hostname: settings.host,
   port: settings.port,

@@ -14,6 +14,7 @@ import { computeInParts, eventLoop } from '../workforce.js';
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json';
 const BYTES = 'application/octet-stream';
+const HTML = 'text/html; charset=utf-8';
 
 let stopping = false;
 
@@ -26,9 +27,10 @@ export function endConnections() {
  * The handler of each path.
  * @param {() => object | Promise<object>} identity answers GET /identity
  * @param {(ms: number) => Promise<string>} wait calls the upstream
+ * @param {object} [shop] asks the database: shop.js with bun/shop-sql.js; none without a database
  * @returns {Record<string, (request: Request) => Response | Promise<Response>>}
  */
-export function createRoutes(identity, wait) {
+export function createRoutes(identity, wait, shop) {
   const routes = {
     '/healthz': readable(() => answer('ok', TEXT)),
     '/identity': readable(async () => answerJson(await identity())),
@@ -56,7 +58,28 @@ export function createRoutes(identity, wait) {
       result: await computeInParts(eventLoop, { kernel, n, workers }),
     }));
   }
-  return routes;
+  return shop ? { ...routes, ...shopRoutes(shop) } : routes;
+}
+
+function shopRoutes(shop) {
+  return {
+    '/shop/product': computed(PARAMETERS.product, ({ id }) => shop.findProduct(id)),
+    '/shop/category': computed(PARAMETERS.category, async ({ id }) => ({
+      category: id,
+      products: await shop.listCategory(id),
+    })),
+    '/shop/page': readable(async (request) => {
+      const { id } = parametersOf(request, PARAMETERS.category);
+      return answer(shop.renderCategory(id, await shop.listCategory(id)), HTML);
+    }),
+    '/shop/order': route({
+      POST: async (request) => {
+        const basket = await readJson(request);
+        shop.validateBasket(basket);
+        return answerJson(await shop.placeOrder(basket));
+      },
+    }),
+  };
 }
 
 /** The answer to a request of a path that there is not. */
@@ -96,10 +119,14 @@ function parametersOf(request, parameters) {
 }
 
 async function echo(request) {
-  if (!isJson(request.headers.get('content-type') ?? '')) throw new NotJson();
-  const order = parseOrder(await readBody(request, MAX_BODY_BYTES));
+  const order = await readJson(request);
   validateOrder(order);
   return answerJson(priceOrder(order));
+}
+
+async function readJson(request) {
+  if (!isJson(request.headers.get('content-type') ?? '')) throw new NotJson();
+  return parseOrder(await readBody(request, MAX_BODY_BYTES));
 }
 
 function download(request) {

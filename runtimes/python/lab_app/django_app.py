@@ -61,6 +61,11 @@ def handler404(request, exception):
     return error_response(404, "not found")
 
 
+def refuse_method(view):
+    allow = {"allow": ", ".join(view._allowed_methods())}
+    return error_response(405, "method not allowed", allow)
+
+
 class Endpoint(View):
     # HEAD is answered by get(). OPTIONS, which Django answers by itself, is none.
     http_method_names = ["get", "head", "post"]
@@ -69,8 +74,7 @@ class Endpoint(View):
         return self._refuse_method()
 
     async def _refuse_method(self):
-        allow = {"allow": ", ".join(self._allowed_methods())}
-        return error_response(405, "method not allowed", allow)
+        return refuse_method(self)
 
 
 class Health(Endpoint):

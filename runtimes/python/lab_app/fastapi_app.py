@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from lab_app import callbacks, kernels, orders, parameters, stream
+from lab_app import callbacks, kernels, orders, parameters, settings, stream
 from lab_app.errors import BodyTooLarge, InvalidOrder, Refusal
 from lab_app.upstream_aiohttp import Upstream
 
@@ -36,8 +36,14 @@ router = APIRouter()
 def create_app(identity: Callable[[], dict[str, Any]], *more: APIRouter) -> FastAPI:
     """The application; identity is called to answer GET /identity, and more are the
     routers of further endpoints."""
+    lifespan = live
+    if settings.DATABASE_URL:
+        # Servers without a database start without its client. Its endpoints join the router's.
+        from lab_app import fastapi_shop
+
+        lifespan = fastapi_shop.live
     app = FastAPI(
-        lifespan=live,
+        lifespan=lifespan,
         # No paths but the contract's.
         openapi_url=None,
         redirect_slashes=False,

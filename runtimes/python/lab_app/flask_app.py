@@ -47,6 +47,12 @@ def create_app():
     app.extensions["upstream"] = Upstream(settings.THREADS)
     app.extensions["cpu"] = ThreadPoolExecutor(settings.CPUS, thread_name_prefix="cpu")
     app.register_blueprint(views)
+    if settings.DATABASE_URL:
+        # Servers without a database start without its client.
+        from lab_app import flask_shop, shop_psycopg
+
+        app.extensions["shop"] = shop_psycopg.Shop()
+        app.register_blueprint(flask_shop.views)
     app.register_error_handler(Refusal, refuse)
     app.register_error_handler(HTTPException, refuse_route)
     return app
@@ -107,10 +113,7 @@ def get_json():
 
 @views.post("/echo")
 def post_echo():
-    orders.require_json(request.headers.get("content-type", ""))
-    body = b"".join(body_chunks(orders.MAX_BODY_BYTES))
-    priced = orders.price_order(orders.parse_order(body))
-    return Response(priced, content_type="application/json")
+    return Response(orders.price_order(read_json()), content_type="application/json")
 
 
 @views.get("/compute/integers")
@@ -182,6 +185,12 @@ def get_stream():
 @views.post("/stream")
 def post_stream():
     return {"bytes": sum(map(len, body_chunks(stream.MAX_BODY_BYTES)))}
+
+
+def read_json():
+    """The JSON of a body, parsed."""
+    orders.require_json(request.headers.get("content-type", ""))
+    return orders.parse_order(b"".join(body_chunks(orders.MAX_BODY_BYTES)))
 
 
 def body_chunks(limit):

@@ -4,6 +4,7 @@ import os
 
 HOST = os.environ.get("HOST") or "127.0.0.1"
 PORT = int(os.environ.get("PORT") or 8080)
+DATABASE_URL = os.environ.get("DATABASE_URL")  # none: the application has no shop
 UPSTREAM_URL = os.environ.get("UPSTREAM_URL") or "http://127.0.0.1:8081"
 
 MODEL = os.environ.get("WORKER_MODEL") or "single"  # single, processes or threads
