@@ -42,7 +42,7 @@ const (
 	MaybeInstrument Lack = "maybe-instrument"
 	SentLess        Lack = "sent-less" // only the share Part.Value of the schedule was sent
 	TrialFailed     Lack = "trial-failed"
-	// OtherGenerator: its row is not by the generator of the arms before it.
+	// OtherGenerator says that its row is not by the generator of the arms before it.
 	OtherGenerator Lack = "other-generator"
 )
 

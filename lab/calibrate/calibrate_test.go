@@ -59,7 +59,8 @@ func (r *fakeInstrument) OpenResponder(
 	r.opened++
 	r.open++
 	r.responders = append(r.responders, v.Name)
-	b := &fakeResponder{fakeInstrument: r, id: v.ID(), waits: generatorWaits, slower: r.uneven && r.opened%2 == 0}
+	slower := r.uneven && r.opened%2 == 0
+	b := &fakeResponder{fakeInstrument: r, id: v.ID(), waits: generatorWaits, slower: slower}
 	if len(v.Command) > 0 {
 		if _, err := fmt.Sscan(v.Command[0], &b.iterations); err != nil {
 			return nil, err

@@ -100,12 +100,12 @@ func expectIdlePriority(t *testing.T, s *session.Session, loop container.Inspect
 	}
 	tasks := fmt.Sprintf("/proc/%d/task", loop.State.Pid)
 	deadline := time.Now().Add(firstAnswerTimeout)
-	for other := -1; ; time.Sleep(10 * time.Millisecond) { // it has just started
+	for ; ; time.Sleep(10 * time.Millisecond) { // it has just started
 		threads, err := os.ReadDir(tasks)
 		if err != nil {
 			t.Skipf("the engine is on another machine: %v", err)
 		}
-		other = 0
+		other := 0
 		for _, thread := range threads {
 			id, err := strconv.Atoi(thread.Name())
 			if err != nil {

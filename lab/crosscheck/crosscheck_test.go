@@ -3,6 +3,7 @@ package crosscheck_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -40,7 +41,7 @@ func TestRunSendsTheTargetAtTheRate(t *testing.T) {
 		if r.Method != http.MethodPost || r.URL.String() != "/x?y=1" || string(body[:n]) != "ping" {
 			others.Add(1)
 		}
-		w.Write([]byte("pong"))
+		fmt.Fprint(w, "pong")
 	})
 	r, err := crosscheck.Run(t.Context(), a)
 	if err != nil {
@@ -60,7 +61,7 @@ func TestRunKeepsAllConnectionsOfAClosedLoopBusy(t *testing.T) {
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
 		time.Sleep(5 * time.Millisecond)
-		w.Write([]byte("pong"))
+		fmt.Fprint(w, "pong")
 	})
 	a.Kind, a.Rate = lab.Peak, nil
 	r, err := crosscheck.Run(t.Context(), a)
@@ -77,7 +78,7 @@ func TestRunCountsAnswersThatAreNotTheTargets(t *testing.T) {
 		"the body is not the expected one": func(w http.ResponseWriter,
 			_ *http.Request,
 		) {
-			w.Write([]byte("ping"))
+			fmt.Fprint(w, "ping")
 		},
 		"status 201 instead of 200": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201) },
 		"EOF": func(http.ResponseWriter,
@@ -114,7 +115,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	why := errors.New("the lab ended")
 	a := attackOn(t, func(w http.ResponseWriter, _ *http.Request) {
 		cancel(why)
-		w.Write([]byte("pong"))
+		fmt.Fprint(w, "pong")
 	})
 	a.Duration = time.Hour
 	if _, err := crosscheck.Run(ctx, a); !errors.Is(err, why) {

@@ -56,7 +56,7 @@ func New(c Options) (lab.Plan, error) {
 		RuntimeFacts: lab.RuntimeFacts{Peers: c.Peers, OwnServers: c.OwnServers},
 		Layout:       c.Layout, WiderLayouts: c.WiderLayouts,
 		PlannedClaims: lab.PlannedClaims{
-			Claims:           append([]lab.Claim{}, c.Claims...), // never nil, which would mean that none were recorded
+			Claims:           append([]lab.Claim{}, c.Claims...), // never nil: that means none were recorded
 			UntestableTopics: c.UntestableTopics,
 		},
 	}

@@ -43,7 +43,8 @@ func TestShortTextHasWholeDoubts(t *testing.T) {
 	r := reportOf(plan, rows)
 	drift := lab.Reason{Kind: lab.Drift, Count: 9, Total: 20, Limit: 0.1}
 	for range 9 {
-		drift.Parts = append(drift.Parts, lab.Part{Name: "scenario node/worker-threads ladder-integers-2", Count: 2})
+		place := lab.Part{Name: "scenario node/worker-threads ladder-integers-2", Count: 2}
+		drift.Parts = append(drift.Parts, place)
 	}
 	r.Doubts = []lab.Reason{drift, drift, drift, drift, drift}
 	text := r.Text()

@@ -81,8 +81,10 @@ func TestPromisesOfAWholeRun(t *testing.T) {
 				"7 of 7 trials kept it: at least 65 % of trials do (95 %); error_ratio was 0 in 35000 requests: " +
 					"at most 0.0086 %",
 			},
-			{lab.Supported, "broken at steps-5000 in 7 of 7 trials",
-				"0 of 7 trials kept it: at least 0 % of trials do (95 %)"},
+			{
+				lab.Supported, "broken at steps-5000 in 7 of 7 trials",
+				"0 of 7 trials kept it: at least 0 % of trials do (95 %)",
+			},
 		} {
 			claim := r.Claims[i]
 			v := claim.PromiseVerdicts[0]

@@ -63,7 +63,8 @@ func (v vector) resolve(e endpoint, rule headerRule, paths []string) (Vector, er
 		return Vector{}, fmt.Errorf("the vector needs name and about")
 	}
 	path, _, _ := strings.Cut(v.Request.Path, "?")
-	if e.Path != anyOtherPath && !slices.ContainsFunc(paths, func(p string) bool { return MatchesPath(p, path) }) {
+	isAsked := func(p string) bool { return MatchesPath(p, path) }
+	if e.Path != anyOtherPath && !slices.ContainsFunc(paths, isAsked) {
 		return Vector{}, fmt.Errorf("the request is for %s instead of the endpoint's %s or another one's of the "+
 			"workload", v.Request.Path, e.Path)
 	}
