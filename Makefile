@@ -20,6 +20,7 @@ PROFILE ?= quick
 ARGS ?=
 
 GOLANGCI_VERSION := v2.15.0
+ACTIONLINT_VERSION := v1.7.12
 AGENTS := $(addprefix lab/agent/binary/programs/agent-linux-,amd64 arm64)
 AGENT_PACKAGES := lab $(addprefix lab/,account agent attack cmd/agent expect fault message nonblock serve)
 AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard $(addsuffix /*.go,$(AGENT_PACKAGES)))
@@ -144,8 +145,11 @@ check: lint ## Check an edit: format, lint, vet, and the unit tests, which need 
 	@echo "check: the unit tests; under a minute on two cores once built" >&2
 	@$(GO) test -short ./lab/...
 
-lint: $(AGENTS) $(SHIPPED) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and imports between packages (builds the linter first, minutes).
+LINTERS := bin/golangci-lint-$(GOLANGCI_VERSION) bin/actionlint-$(ACTIONLINT_VERSION)
+
+lint: $(AGENTS) $(SHIPPED) $(LINTERS) ## Check format, vet, imports between packages, workflows (builds linters first, minutes).
 	@bin/golangci-lint-$(GOLANGCI_VERSION) run ./...
+	@bin/actionlint-$(ACTIONLINT_VERSION) $(wildcard .github/workflows/*.yml)
 
 bin/golangci-lint-$(GOLANGCI_VERSION):
 	@echo "lint: building golangci-lint $(GOLANGCI_VERSION) (several minutes, once)" >&2
@@ -153,6 +157,13 @@ bin/golangci-lint-$(GOLANGCI_VERSION):
 	@GOBIN="$$PWD/bin/build" $(GO) install \
 		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv bin/build/golangci-lint $@ && rmdir bin/build
+	@$(call hand_back,bin)
+
+bin/actionlint-$(ACTIONLINT_VERSION):
+	@echo "lint: building actionlint $(ACTIONLINT_VERSION) (seconds, once)" >&2
+	@$(call writable,bin)
+	@GOBIN="$$PWD/bin/build" $(GO) install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+	@mv bin/build/actionlint $@ && rmdir bin/build
 	@$(call hand_back,bin)
 
 build: $(AGENTS) $(SHIPPED) ## Build bin/lab, which contains the agents (a minute the first time).
