@@ -12,15 +12,23 @@ GO ?= go
 export GOWORK := off
 export GOFLAGS := -mod=readonly
 export GO111MODULE := on
+export GOAMD64 := v1
+export GOARM64 := v8.0
 
 # smoke, quick, standard or full; ARGS goes to `lab run`: make lab PROFILE=smoke ARGS=--all
 PROFILE ?= quick
 ARGS ?=
 
 GOLANGCI_VERSION := v2.15.0
+ACTIONLINT_VERSION := v1.7.12
 AGENTS := $(addprefix lab/agent/binary/programs/agent-linux-,amd64 arm64)
 AGENT_PACKAGES := lab $(addprefix lab/,account agent attack attack/eventloop cmd/agent crosscheck delivery expect fault message nonblock sched serve)
 AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard $(addsuffix /*.go,$(AGENT_PACKAGES)))
+
+# The runtimes and scenarios in lab, for `lab init`.
+SHIPPED := lab/shipped/archive/files.tar
+# What make dist builds: OS and architecture.
+DIST := linux-amd64 linux-arm64 darwin-arm64
 
 # No revision is built in if git refuses to report it, as in a checkout of another user.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
@@ -50,7 +58,7 @@ install_programs = missing=; for pair in $(1); do \
 			apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
 	fi
 
-.PHONY: help lab calibrate test test-report check bench fuzz soak profile audit lint build engine engine-down doctor clean
+.PHONY: help lab calibrate test test-report check bench fuzz soak profile audit lint build dist dist-check programs engine engine-down doctor clean FORCE
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -141,8 +149,11 @@ check: lint ## Check an edit: format, lint, vet, and the unit tests, which need 
 	@echo "check: the unit tests; under a minute on two cores once built" >&2
 	@$(GO) test -short ./lab/...
 
-lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and imports between packages (builds the linter first, minutes).
+LINTERS := bin/golangci-lint-$(GOLANGCI_VERSION) bin/actionlint-$(ACTIONLINT_VERSION)
+
+lint: $(AGENTS) $(SHIPPED) $(LINTERS) ## Check format, vet, imports between packages, workflows (builds linters first, minutes).
 	@bin/golangci-lint-$(GOLANGCI_VERSION) run ./...
+	@bin/actionlint-$(ACTIONLINT_VERSION) $(wildcard .github/workflows/*.yml)
 
 bin/golangci-lint-$(GOLANGCI_VERSION):
 	@echo "lint: building golangci-lint $(GOLANGCI_VERSION) (several minutes, once)" >&2
@@ -152,7 +163,14 @@ bin/golangci-lint-$(GOLANGCI_VERSION):
 	@mv bin/build/golangci-lint $@ && rmdir bin/build
 	@$(call hand_back,bin)
 
-build: $(AGENTS) ## Build bin/lab, which contains the agents (a minute the first time).
+bin/actionlint-$(ACTIONLINT_VERSION):
+	@echo "lint: building actionlint $(ACTIONLINT_VERSION) (seconds, once)" >&2
+	@$(call writable,bin)
+	@GOBIN="$$PWD/bin/build" $(GO) install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+	@mv bin/build/actionlint $@ && rmdir bin/build
+	@$(call hand_back,bin)
+
+build: $(AGENTS) $(SHIPPED) ## Build bin/lab, which contains the agents (a minute the first time).
 	@$(call writable,bin)
 	@mkdir -p bin && $(GO) build $(VCS) -o bin/lab ./lab/cmd/lab
 	@$(call hand_back,bin)
@@ -163,6 +181,38 @@ lab/agent/binary/programs/agent-linux-%: $(AGENT_SOURCES)
 	@CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build -trimpath -buildvcs=false -ldflags "-s -w" -o $@ ./lab/cmd/agent
 	@$(call hand_back,$@)
 
+# An archive of the commit has what git tracks, and neither node_modules nor what an editor leaves.
+$(SHIPPED): FORCE
+	@$(call writable,$(@D))
+	@git -c tar.umask=0022 archive --format=tar -o $(@D)/.files.tar.new HEAD runtimes scenarios 2>/dev/null && \
+		mv $(@D)/.files.tar.new $@ || { rm -f $@ $(@D)/.files.tar.new; \
+		echo "build: git shows no commit here, so this lab is built without the files of lab init" >&2; }
+	@$(call hand_back,$@)
+
+# One commit and one version of Go give the same bytes: a clone has what is committed only, and its
+# programs have the commit in them, but no time and no path.
+dist: ## Build lab of the commit for Linux and macOS into dist/, with checksums (minutes).
+	@$(call writable,dist)
+	@echo "dist: lab of commit $$(git rev-parse HEAD); what is not committed is left out" >&2
+	@clone=$$(mktemp -d); trap 'rm -rf "$$clone"' EXIT; \
+	git clone --quiet . "$$clone/lab"; \
+	$(MAKE) --no-print-directory -C "$$clone/lab" programs; \
+	rm -rf dist; mv "$$clone/lab/dist" dist
+	@$(call hand_back,dist)
+	@cat dist/SHA256SUMS
+
+dist-check: dist ## Build dist/ twice, and compare the checksums.
+	@first=$$(cat dist/SHA256SUMS); $(MAKE) --no-print-directory dist >/dev/null; \
+	diff <(echo "$$first") dist/SHA256SUMS; echo "dist-check: the same bytes twice" >&2
+
+programs: $(AGENTS) $(SHIPPED)
+	@mkdir dist; for platform in $(DIST); do \
+		echo "dist: lab for $$platform" >&2; \
+		CGO_ENABLED=0 GOOS=$${platform%-*} GOARCH=$${platform#*-} \
+			$(GO) build -trimpath -buildvcs=true -ldflags "-s -w" -o dist/lab-$$platform ./lab/cmd/lab; \
+	done
+	@cd dist; if command -v sha256sum >/dev/null; then sha256sum lab-*; else shasum -a 256 lab-*; fi >SHA256SUMS
+
 engine: build ## Use the Docker engine that answers, or start or install one (as root on Debian or Ubuntu).
 	@bin/lab engine up
 
@@ -172,6 +222,6 @@ engine-down: build ## Stop the engine that `make engine` started, and no other.
 doctor: build ## Check this machine and its engine.
 	@bin/lab doctor
 
-clean: build ## Remove containers of dead runs, images that are not needed, and bin/.
+clean: build ## Remove containers of dead runs, images that are not needed, bin/ and dist/.
 	@bin/lab clean
-	@rm -rf bin $(AGENTS)
+	@rm -rf bin dist $(AGENTS) $(SHIPPED)

@@ -54,6 +54,7 @@ type commands struct {
 	Check     checkCommand     `cmd:"" help:"Check scripts: every mistake with its place."`
 	Contract  contractCommand  `cmd:"" help:"Check the answers of variants against the contract."`
 	New       newCommands      `cmd:"" help:"Write a new script."`
+	Init      initCommand      `cmd:"" help:"Write the lab's runtimes and scenarios into a new folder."`
 	Doctor    doctorCommand    `cmd:"" help:"Check this machine and its engine; say how to fix problems."`
 	Clean     cleanCommand     `cmd:"" help:"Remove containers of dead runs, and images that are not needed."`
 	Engine    engineCommands   `cmd:"" help:"Start a Docker engine on a bare machine, or stop it."`
@@ -211,7 +212,8 @@ func checkRoot(dir string) error {
 			return &fault.Error{
 				Code: fault.ExitUsage,
 				Err:  fmt.Errorf("%s has no folder %s/", dir, name),
-				Hint: "run lab inside a checkout of Runtime Lab, or name one with --root",
+				Hint: "run lab inside a checkout of Runtime Lab or a folder that lab init wrote, " +
+					"or name one with --root",
 			}
 		}
 	}

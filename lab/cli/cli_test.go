@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"runtimelab/lab/script"
+	"runtimelab/lab/shipped"
 )
 
 // TestMain lets the test binary act as the command lab, in scripts and in tests that
@@ -43,6 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 		},
+		Condition: condition,
 		Setup: func(env *testscript.Env) error {
 			runs, err := filepath.Abs("../compare/testdata")
 			env.Setenv("RUNS", runs) // two small runs of one plan
@@ -52,6 +54,16 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 	})
+}
+
+// condition reports whether a condition of a script holds: [shipped] if make build has put the
+// runtimes and scenarios into lab.
+func condition(name string) (bool, error) {
+	if name != "shipped" {
+		return false, fmt.Errorf("there is no condition [%s]", name)
+	}
+	_, err := shipped.Archive()
+	return err == nil, nil
 }
 
 // exits is a script command that runs a command and checks its exit code, as in

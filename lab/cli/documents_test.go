@@ -91,7 +91,7 @@ func readDocuments(t *testing.T) (all []document) {
 		name = filepath.ToSlash(name)
 		if entry.IsDir() {
 			skipped := []string{"bin", "node_modules", "testdata"}
-			hidden := strings.HasPrefix(entry.Name(), ".") && file != repository
+			hidden := strings.HasPrefix(entry.Name(), ".") && file != repository && name != ".github"
 			if hidden || slices.Contains(skipped, entry.Name()) || path.Dir(name) == "results" {
 				return filepath.SkipDir
 			}
@@ -111,7 +111,7 @@ func readDocuments(t *testing.T) (all []document) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{
-		"README.md", "lab/METHOD.md", "lab/README.md",
+		".github/CONTRIBUTING.md", "README.md", "lab/METHOD.md", "lab/README.md",
 		"results/README.md", "runtimes/README.md", "scenarios/README.md", "scenarios/services/README.md",
 	} {
 		if !slices.ContainsFunc(all, func(d document) bool { return d.path == name }) {

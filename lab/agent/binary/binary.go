@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"runtimelab/lab/fault"
 )
@@ -15,6 +16,16 @@ import (
 //
 //go:embed programs
 var programs embed.FS
+
+// Built returns the architectures, named as by Go, that lab has an agent for. There is none in a
+// fresh clone.
+func Built() (archs []string) {
+	files, _ := fs.Glob(programs, "programs/agent-linux-*") // the only error is a bad pattern
+	for _, file := range files {
+		archs = append(archs, strings.TrimPrefix(file, "programs/agent-linux-"))
+	}
+	return archs
+}
 
 // ForArch returns the agent's program for an architecture, named as by Go or by the kernel. The
 // error is a *fault.Error if lab has no agent for it.

@@ -3,6 +3,7 @@ package binary
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"runtimelab/lab/fault"
@@ -26,5 +27,14 @@ func TestForArchAcceptsBothNamesOfAnArchitecture(t *testing.T) {
 func TestForArchRefusesOtherArchitectures(t *testing.T) {
 	if _, err := ForArch("riscv64"); err == nil {
 		t.Error("ForArch returned an agent for riscv64")
+	}
+}
+
+func TestBuiltNamesTheArchitecturesThatHaveAnAgent(t *testing.T) {
+	built := Built()
+	for _, arch := range []string{"amd64", "arm64"} {
+		if _, err := ForArch(arch); (err == nil) != slices.Contains(built, arch) {
+			t.Errorf("ForArch(%q) returns the error %v, Built %q", arch, err, built)
+		}
 	}
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"archive/tar"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +34,7 @@ make_program() { mkdir -p "$(dirname "$1")"; printf '#!/bin/sh\n' > "$1"; chmod 
 case $1 in
 install)
 	name=golangci-lint
-	case $2 in *vegeta*) name=vegeta ;; esac
+	case $2 in *vegeta*) name=vegeta ;; *actionlint*) name=actionlint ;; esac
 	make_program "$GOBIN/$name"
 	;;
 build) while [ "$1" != -o ]; do shift; done; make_program "$2" ;;
@@ -56,7 +59,7 @@ func newCheckout(t *testing.T, stubs bool) *checkout {
 	}
 	c := &checkout{t: t, dir: filepath.Join(above, "a b's $HOME"), log: filepath.Join(above, "log")}
 	for _, name := range []string{
-		"Makefile", ".ci/audit", "lab/cmd/agent/default.pgo",
+		"Makefile", ".gitignore", ".ci/audit", "lab/cmd/agent/default.pgo",
 		"lab/page/testdata/package.json", "lab/page/testdata/package-lock.json",
 	} {
 		text, err := os.ReadFile(filepath.Join("../../..", name))
@@ -76,6 +79,7 @@ func newCheckout(t *testing.T, stubs bool) *checkout {
 		c.write("lab/cmd/"+name+"/main.go", "package main\n\nfunc main() {}\n")
 	}
 	c.write("lab/agent/binary/programs/README.md", "")
+	c.write("lab/shipped/archive/README.md", "")
 	c.write("lab/x_test.go", "package lab\n\nfunc FuzzX(f *testing.F) {}\n")
 	c.write("runtimes/python/requirements.txt", "")
 	if err := os.Chmod(c.log, 0o666); err != nil {
@@ -107,6 +111,29 @@ func (c *checkout) write(name, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// git runs git in the checkout, with line ends as on Windows, and returns its output.
+func (c *checkout) git(args ...string) string {
+	c.t.Helper()
+	settings := []string{
+		"-C", c.dir, "-c", "core.autocrlf=true", "-c", "user.name=x", "-c", "user.email=x@example.test",
+	}
+	git := exec.CommandContext(c.t.Context(), "git", append(settings, args...)...)
+	git.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}
+	out, err := git.CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("git %s: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// commit makes the checkout a git repository with one commit of all files that are not ignored.
+func (c *checkout) commit() {
+	c.t.Helper()
+	c.git("init", "--quiet")
+	c.git("add", "--all")
+	c.git("commit", "--quiet", "--message=x")
 }
 
 // make runs a target and returns its output.
@@ -184,6 +211,7 @@ func TestMakeWorksWhereverTheCheckoutLies(t *testing.T) {
 		t.Run(target, func(t *testing.T) {
 			c := newCheckout(t, true)
 			c.env = []string{"GOFLAGS=-mod=vendor", "GO111MODULE=off"}
+			c.commit() // what make dist builds
 			if out, err := c.make(target); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
@@ -308,25 +336,73 @@ func TestGitChangesNoLineEnds(t *testing.T) {
 	for name, text := range files {
 		c.write(name, text)
 	}
-	for _, args := range [][]string{
-		{"init", "--quiet"},
-		{"add", "--all"},
-		{"commit", "--quiet", "--message=x"},
-		{"rm", "-r", "--quiet", "runtimes", "lab"},
-		{"checkout", "--quiet", "HEAD", "--", "."},
-	} {
-		settings := []string{
-			"-C", c.dir, "-c", "core.autocrlf=true", "-c", "user.name=x", "-c", "user.email=x@example.test",
-		}
-		git := exec.CommandContext(t.Context(), "git", append(settings, args...)...)
-		git.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}
-		if out, err := git.CombinedOutput(); err != nil {
-			t.Fatalf("git %s: %v\n%s", args[0], err, out)
-		}
-	}
+	c.commit()
+	c.git("rm", "-r", "--quiet", "runtimes", "lab")
+	c.git("checkout", "--quiet", "HEAD", "--", ".")
 	for name, want := range files {
 		if got, err := os.ReadFile(filepath.Join(c.dir, name)); err != nil || string(got) != want {
 			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
 		}
+	}
+}
+
+// lab init writes what git tracks: neither packages nor caches nor what an editor leaves.
+func TestBuildShipsTheFilesThatGitTracks(t *testing.T) {
+	c := newCheckout(t, true)
+	for _, name := range []string{
+		"runtimes/js/app.js", "runtimes/js/.dockerignore", "runtimes/py/app/__init__.py", "scenarios/x.star",
+	} {
+		c.write(name, "tracked")
+	}
+	c.commit()
+	want := c.git("ls-files", "runtimes", "scenarios")
+	for _, name := range []string{
+		"runtimes/js/node_modules/x/index.js", "runtimes/py/app/__pycache__/a.pyc", "scenarios/.x.star.swp",
+	} {
+		c.write(name, "left over")
+	}
+	c.write("scenarios/x.star", "not committed")
+	if out, err := c.make("build"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	archive, err := os.Open(filepath.Join(c.dir, "lab/shipped/archive/files.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	var names []string
+	for files := tar.NewReader(archive); ; {
+		header, err := files.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Typeflag != tar.TypeReg {
+			continue
+		}
+		names = append(names, header.Name)
+		if header.Name == "scenarios/x.star" && header.Size != int64(len("tracked")) {
+			t.Error("scenarios/x.star is not that of the commit")
+		}
+	}
+	slices.Sort(names)
+	if got := strings.Join(names, "\n") + "\n"; got != want {
+		t.Errorf("lab has\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A lab that is built where git shows no commit has no files of another commit.
+func TestBuildOutsideOfGitShipsNothing(t *testing.T) {
+	c := newCheckout(t, true)
+	stale := "lab/shipped/archive/files.tar"
+	c.write(stale, "of another commit")
+	out, err := c.make("build")
+	if err != nil || !strings.Contains(out, "without the files of lab init") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(c.dir, stale)); err == nil {
+		t.Errorf("%s is still there", stale)
 	}
 }
