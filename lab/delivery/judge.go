@@ -117,7 +117,8 @@ func numberInBrackets(number int64) string {
 }
 
 // judgeNumbers judges whether answers have the numbers that subscribers saw, and whether numbers run
-// from 1 without a gap.
+// from 1 without a gap. A number that any subscriber got is no gap, even if others got its message by
+// another one: that difference is the fault.
 func (r *room) judgeNumbers(t *tally, seen []int64) {
 	used := make(map[int64]bool, len(seen))
 	highest, hidden := int64(0), 0
@@ -132,6 +133,11 @@ func (r *room) judgeNumbers(t *tally, seen []int64) {
 		}
 		used[number] = true
 		highest = max(highest, number)
+	}
+	for _, s := range r.subscribers {
+		for _, m := range s.receipts {
+			used[m.number] = true
+		}
 	}
 	for number := int64(1); number <= highest; number++ {
 		if used[number] {
