@@ -71,8 +71,8 @@ calibrate: engine ## Measure the instrument itself on this machine (two minutes;
 
 # Unit tests of several packages run side by side. Integration tests run after them, one package at a
 # time: they measure on the same engine, and other work would disturb them.
-test: engine ## Run all tests, with real containers too (about half an hour).
-	@echo "test: all packages, with real containers; about half an hour once images exist" >&2
+test: engine ## Run all tests, with real containers too (about 25 minutes).
+	@echo "test: all packages, with real containers; about 25 minutes once images exist" >&2
 	@if command -v gcc >/dev/null 2>&1; then race=-race; \
 	elif [ -n "$${CI:-}" ]; then echo "test: CI needs a C compiler for the race detector: apt-get install gcc libc6-dev" >&2; exit 1; \
 	else race=; echo "test: no gcc, so without the race detector" >&2; fi; \
