@@ -169,3 +169,25 @@ func TestSameDataGiveTheSameBytes(t *testing.T) {
 		}
 	}
 }
+
+// An axis of ratios shows on which side of 1 a ratio is, narrow or wide.
+func TestAnAxisOfRatiosHasTicksOnBothSidesOfOne(t *testing.T) {
+	scales := []RatioScale{{0.7, 1.44}, {0.63, 2.3}, {0.5, 3.9}, {0.3, 1.5}, {0.6, 30}, {0.02, 1.44}, {0.1, 9}}
+	for _, s := range scales {
+		below, above := 0, 0
+		for _, tick := range (ratioTicks{}).Ticks(s.low, s.high) {
+			switch {
+			case tick.Value < 1:
+				below++
+			case tick.Value > 1:
+				above++
+			}
+			if tick.Value < s.low || tick.Value > s.high {
+				t.Errorf("%v has a tick at %v", s, tick.Value)
+			}
+		}
+		if below == 0 || above == 0 || below+above > 6 {
+			t.Errorf("%v has %d ticks below 1 and %d above", s, below, above)
+		}
+	}
+}

@@ -56,7 +56,31 @@ func NewRatioScale(rows []ForestRow) RatioScale {
 
 func (s RatioScale) set(p *plot.Plot) {
 	p.X.Min, p.X.Max, p.X.Scale, p.X.Padding = s.low, s.high, plot.LogScale{}, 0
-	p.X.Tick.Marker = logTicks{most: 7}
+	p.X.Tick.Marker = ratioTicks{}
+}
+
+// ratioTicks are the ticks of an axis of ratios. They stand on both sides of 1, so that a ratio shows as
+// less or more; on an axis with a range of more than 100 their labels may not fit there.
+type ratioTicks struct{}
+
+// Ticks returns the ticks from lowest to highest.
+func (ratioTicks) Ticks(lowest, highest float64) (ticks []plot.Tick) {
+	const narrow, wide, widest = 2.5, 8, 100 // ranges of the axis
+	steps := []float64{0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4}
+	switch {
+	case highest >= widest*lowest:
+		return logTicks{most: 7}.Ticks(lowest, highest)
+	case highest >= wide*lowest:
+		steps = []float64{0.02, 0.05, 0.1, 0.25, 0.7, 1, 1.4, 4, 10, 20, 50}
+	case highest < narrow*lowest:
+		steps = []float64{0.8, 0.9, 1, 1.1, 1.25}
+	}
+	for _, x := range steps {
+		if lowest <= x && x <= highest {
+			ticks = append(ticks, plot.Tick{Value: x, Label: shortNumber(x)})
+		}
+	}
+	return ticks
 }
 
 const (

@@ -103,6 +103,9 @@ func expectIdlePriority(t *testing.T, s *session.Session, loop container.Inspect
 	for ; ; time.Sleep(10 * time.Millisecond) { // it has just started
 		threads, err := os.ReadDir(tasks)
 		if err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatalf("CI needs an engine on this machine: %v", err)
+			}
 			t.Skipf("the engine is on another machine: %v", err)
 		}
 		other := 0

@@ -133,35 +133,38 @@ func BenchmarkOpenLoop(b *testing.B) {
 	})
 }
 
-// BenchmarkWaiting measures how well the generator keeps its schedule when it waits in the kernel, as
-// where it shares its CPU, beside one that polls. They take turns at each rate.
+// BenchmarkWaiting measures how well each generator keeps its schedule when it polls, and when it waits
+// in the kernel, as where it shares its CPU. The generators take turns in the same cell.
 func BenchmarkWaiting(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		null := responder(s, serve.Null())
 		const rounds = 5
 		fmt.Printf("open loop on the null server, 128 connections, Poisson, medians of %d rounds (and the "+
-			"worst)\n"+
-			"%10s %9s %16s %22s %14s\n", rounds, "offered", "mode", "sent", "send lag p99", "corrected p50")
+			"worst)\n%10s %9s %10s %16s %22s %14s\n",
+			rounds, "offered", "mode", "generator", "sent", "send lag p99", "corrected p50")
 		for _, rate := range []float64{1000, 10_000, 20_000, 40_000} {
-			for _, waits := range []bool{false, true} {
-				var sent, lags, medians []float64
+			for mode, waits := range map[string]bool{"polling": false, "waiting": true} {
+				var sent, lags, medians [2][]float64 // by generator
 				inCellOf(ctx, b, s, null, waits, func(c experiment.Cell) {
-					a := attackOn(null, 128, rate, 3*time.Second)
-					a.Arrivals, a.SleepWhenIdle = lab.Poisson, waits
-					mustAttack(ctx, b, c, a) // a warm-up
-					for range rounds {
-						r := mustAttack(ctx, b, c, a)
-						sent = append(sent, float64(r.Sent)/float64(r.Intended))
-						lags = append(lags, *r.SendLag.P99MS)
-						medians = append(medians, *r.Corrected.P50MS)
+					for round := range rounds + 1 {
+						for i, g := range lab.Generators() {
+							a := attackOn(null, 128, rate, 3*time.Second)
+							a.Generator, a.Arrivals, a.SleepWhenIdle = g, lab.Poisson, waits
+							r := mustAttack(ctx, b, c, a)
+							if round == 0 {
+								continue // a warm-up
+							}
+							sent[i] = append(sent[i], float64(r.Sent)/float64(r.Intended))
+							lags[i] = append(lags[i], *r.SendLag.P99MS)
+							medians[i] = append(medians[i], *r.Corrected.P50MS)
+						}
 					}
 				})
-				name := "polling"
-				if waits {
-					name = "waiting"
+				for i, g := range lab.Generators() {
+					fmt.Printf("%10.0f %9s %10s %7.4f (%.4f) %8.3f ms (%.3f) %11.3f ms\n", rate, mode, g,
+						stat.Median(sent[i]), slices.Min(sent[i]), stat.Median(lags[i]), slices.Max(lags[i]),
+						stat.Median(medians[i]))
 				}
-				fmt.Printf("%10.0f %9s %7.4f (%.4f) %8.3f ms (%.3f) %11.3f ms\n", rate, name,
-					stat.Median(sent), slices.Min(sent), stat.Median(lags), slices.Max(lags), stat.Median(medians))
 			}
 		}
 	})

@@ -72,7 +72,7 @@ func newTopView(c compare.Comparison, lines []compare.Line, views []lineView) to
 			valueText(first.New), unitText(first.Unit), effectText(first)),
 		Where: fmt.Sprintf("%s, %s.", first.String(), trialsText(first)),
 	}
-	matters := "The interval lies on one side of no change, and the change is beyond " +
+	matters := "The interval excludes no change, and the estimate is beyond " +
 		limitText(first, c.Threshold) + "."
 	switch first.Mark {
 	case compare.Worse:

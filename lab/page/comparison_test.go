@@ -77,7 +77,7 @@ func TestComparisonBeginsWithTheLineThatMatters(t *testing.T) {
 	for _, want := range []string{
 		`bad">`, "python/uvloop is slower", "20 % fewer requests served per second", "Between 3",
 		"0.80× [0.", "decided python/uvloop peak",
-		"The interval lies on one side of no change, and the change is beyond the 5 % that do not matter.",
+		"The interval excludes no change, and the estimate is beyond the 5 % that do not matter.",
 	} {
 		if !strings.Contains(top, want) {
 			t.Errorf("the top has no %q:\n%s", want, top)

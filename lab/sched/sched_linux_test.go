@@ -25,7 +25,10 @@ func TestTheSliceIsThatOfEveryThread(t *testing.T) {
 		t.Fatal(err)
 	}
 	if byDefault == 0 {
-		t.Skip("this kernel does not tell the slice of a thread: it is older than Linux 6.12")
+		if grantsSlices(t) {
+			t.Fatal("the slice of a thread is unknown")
+		}
+		t.Skip("this kernel is older than Linux 6.12: it grants no slices")
 	}
 	lockThreads(t, 4)
 	if err := SetSlice(shortest); err != nil {
@@ -44,6 +47,21 @@ func TestTheSliceIsThatOfEveryThread(t *testing.T) {
 	if got, err := LongestSlice(); got != byDefault || err != nil {
 		t.Errorf("the default is %v, %v; want %v", got, err, byDefault)
 	}
+}
+
+// grantsSlices reports whether this kernel is Linux 6.12 or later.
+func grantsSlices(t *testing.T) bool {
+	t.Helper()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	release := unix.ByteSliceToString(name.Release[:])
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
+		t.Fatalf("release %q: %v", release, err)
+	}
+	return major > 6 || major == 6 && minor >= 12
 }
 
 // lockThreads keeps n threads until the test ends.

@@ -111,7 +111,7 @@ func TestUnpackLeavesNoPartOfAnArchive(t *testing.T) {
 func TestArchiveHasTheFoldersOfTheLab(t *testing.T) {
 	data, err := Archive()
 	var userErr *fault.Error
-	if errors.As(err, &userErr) && strings.Contains(userErr.Hint, "make build") {
+	if errors.As(err, &userErr) && strings.Contains(userErr.Hint, "make build") && os.Getenv("CI") == "" {
 		t.Skip("a fresh clone: make build has not run")
 	}
 	if err != nil {
